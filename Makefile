@@ -1,0 +1,40 @@
+# What people type. CMake does the work (CMakePresets.json); each target installs what it lacks.
+.PHONY: all release dev demo test bench format check clean
+CORPUS ?= ../shared/corpus
+
+all: release
+
+release: build/.packages
+	cmake --preset release -DREQUANT_CORPUS=$(abspath $(CORPUS)) >/dev/null
+	cmake --build --preset release --target requant_cli
+
+dev: build/.packages
+	cmake --preset dev -DREQUANT_CORPUS=$(abspath $(CORPUS)) >/dev/null
+	cmake --build --preset dev
+
+# The main job on a real checkpoint that lmdeploy 0.7.2 wrote.
+demo: release
+	tools/demo.sh build/release/requant tests/data/corpus/lmdeploy__sq-fp8-v072__tiny-internvl25
+
+# Everything in one clone: release build, sanitizers build, all tests, all checks of the tree.
+test: release dev
+	ctest --preset dev -j2
+	tools/check
+
+bench: build/.packages
+	cmake --preset release >/dev/null
+	cmake --build --preset release
+	bench/run build/release
+
+format:
+	git ls-files -co --exclude-standard '*.cpp' '*.h' | xargs clang-format-14 -i
+
+check: dev
+	tools/check
+
+build/.packages: tools/packages.txt tools/install_packages
+	tools/install_packages
+	@mkdir -p build && touch $@
+
+clean:
+	rm -rf build

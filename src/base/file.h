@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace requant {
+
+// A regular file, open for reading by position. Safe to use from several threads at once.
+// Files are read with pread, never mapped: a file that shrinks while it is read gives an error, not
+// a signal.
+class File {
+ public:
+  // Refuses what is not a regular file (folders, FIFOs, devices) without blocking on it. Symbolic
+  // links are followed. Messages name the file by `label`, or by its path when that is empty.
+  static Result<File> open(const std::filesystem::path& path, std::string label = {});
+
+  File() = default;
+  ~File();
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+
+  const std::string& label() const { return label_; }
+  std::uint64_t size() const { return size_; }
+
+  // Fills `out` from `offset`; kCorrupt when the file ends before.
+  Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) const;
+  Result<Bytes> read_at(std::uint64_t offset, std::uint64_t size) const;
+
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+  std::string label_;
+};
+
+// The whole of a small file. kRefused when it is larger than `limit`.
+Result<Bytes> read_small_file(const std::filesystem::path& path, std::uint64_t limit,
+                              std::string label = {});
+
+// "No space left on device" for the errno given.
+std::string system_message(int error_number);
+
+}  // namespace requant

@@ -1,0 +1,3 @@
+#pragma once
+
+#include "requant/finding.h"  // IWYU pragma: export

@@ -1,0 +1,293 @@
+#include "base/json.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "base/text.h"
+
+namespace requant {
+namespace {
+
+// nlohmann's parser drives JsonEvents: it knows the grammar, this class adds the limits.
+class Adapter {
+ public:
+  using number_integer_t = nlohmann::json::number_integer_t;
+  using number_unsigned_t = nlohmann::json::number_unsigned_t;
+  using number_float_t = nlohmann::json::number_float_t;
+  using string_t = nlohmann::json::string_t;
+  using binary_t = nlohmann::json::binary_t;
+
+  Adapter(JsonEvents& events, int depth_limit) : events_(events), depth_limit_(depth_limit) {}
+
+  bool null() { return passed(events_.null()); }
+  bool boolean(bool value) { return passed(events_.boolean(value)); }
+  bool number_integer(number_integer_t value) {
+    // Only a minus sign makes a number signed, so a signed zero was spelt "-0".
+    return passed(events_.number(value == 0 ? "-0" : std::to_string(value)));
+  }
+  bool number_unsigned(number_unsigned_t value) {
+    return passed(events_.number(std::to_string(value)));
+  }
+  bool number_float(number_float_t, const string_t& text) { return passed(events_.number(text)); }
+  bool string(string_t& text) { return passed(events_.string(text)); }
+  bool binary(binary_t&) { return fail("binary data"); }
+
+  bool start_object(std::size_t) {
+    keys_.emplace_back();
+    return deeper() && passed(events_.begin_object());
+  }
+  bool end_object() {
+    keys_.pop_back();
+    --depth_;
+    return passed(events_.end_object());
+  }
+  bool start_array(std::size_t) { return deeper() && passed(events_.begin_array()); }
+  bool end_array() {
+    --depth_;
+    return passed(events_.end_array());
+  }
+  bool key(string_t& text) {
+    last_key_ = text;
+    if (!keys_.back().insert(text).second) {
+      return fail("key " + in_quotes(text) + " appears twice in one object");
+    }
+    return passed(events_.key(text));
+  }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) {
+    const bool overflow = e.id == 406;
+    return fail(fmt::format("{} at byte {}{}",
+                            overflow ? "number out of range" : "not valid JSON", position,
+                            last_key_.empty() ? "" : ", after key " + in_quotes(last_key_)));
+  }
+
+  const std::string& message() const { return message_; }
+
+ private:
+  bool passed(bool ok) { return ok || fail(events_.reason()); }
+  bool fail(std::string message) {
+    if (message_.empty()) message_ = std::move(message);
+    return false;
+  }
+  bool deeper() {
+    return ++depth_ <= depth_limit_ || fail(fmt::format("nested deeper than {}", depth_limit_));
+  }
+
+  JsonEvents& events_;
+  int depth_limit_;
+  int depth_ = 0;
+  std::vector<std::unordered_set<std::string>> keys_;
+  std::string last_key_;
+  std::string message_;
+};
+
+class TreeBuilder final : public JsonEvents {
+ public:
+  bool null() override { return add(Json()); }
+  bool boolean(bool value) override { return add(Json(value)); }
+  bool number(std::string_view text) override { return add(Json::number(std::string(text))); }
+  bool string(std::string_view text) override { return add(Json(text)); }
+  bool key(std::string_view text) override {
+    key_.back() = text;
+    return true;
+  }
+  bool begin_object() override { return open(Json::object()); }
+  bool end_object() override { return close(); }
+  bool begin_array() override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+
+  Json take() { return std::move(root_); }
+
+ private:
+  bool open(Json value) {
+    stack_.push_back(std::move(value));
+    key_.emplace_back();
+    return true;
+  }
+  bool close() {
+    Json value = std::move(stack_.back());
+    stack_.pop_back();
+    key_.pop_back();
+    return add(std::move(value));
+  }
+  bool add(Json value) {
+    if (stack_.empty()) {
+      root_ = std::move(value);
+    } else if (stack_.back().is_array()) {
+      stack_.back().append(std::move(value));
+    } else {
+      stack_.back().members().emplace_back(std::move(key_.back()), std::move(value));
+    }
+    return true;
+  }
+
+  Json root_;
+  std::vector<Json> stack_;
+  std::vector<std::string> key_;  // of the object at the same height of stack_
+};
+
+void dump_string(std::string_view text, bool ascii, std::string& out) {
+  using nlohmann::detail::error_handler_t;
+  out += nlohmann::json(text).dump(-1, ' ', ascii, error_handler_t::replace);
+}
+
+void dump_value(const Json& value, int indent, int level, bool ascii, std::string& out) {
+  const auto new_line = [&](int to) {
+    if (indent > 0) out.append("\n").append(static_cast<std::size_t>(indent) * to, ' ');
+  };
+  switch (value.kind()) {
+    case Json::Kind::kNull: out += "null"; return;
+    case Json::Kind::kBool: out += *value.as_bool() ? "true" : "false"; return;
+    case Json::Kind::kNumber: out += value.spelling(); return;
+    case Json::Kind::kString: dump_string(*value.as_string(), ascii, out); return;
+    case Json::Kind::kArray: {
+      out += '[';
+      bool first = true;
+      for (const Json& item : value.items()) {
+        if (!std::exchange(first, false)) out += indent > 0 ? "," : ", ";
+        new_line(level + 1);
+        dump_value(item, indent, level + 1, ascii, out);
+      }
+      if (!first) new_line(level);
+      out += ']';
+      return;
+    }
+    case Json::Kind::kObject: {
+      out += '{';
+      bool first = true;
+      for (const auto& [key, member] : value.members()) {
+        if (!std::exchange(first, false)) out += indent > 0 ? "," : ", ";
+        new_line(level + 1);
+        dump_string(key, ascii, out);
+        out += ": ";
+        dump_value(member, indent, level + 1, ascii, out);
+      }
+      if (!first) new_line(level);
+      out += '}';
+      return;
+    }
+  }
+}
+
+template <class T>
+std::optional<T> parse_number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Json::Json(std::int64_t value) : kind_(Kind::kNumber), text_(std::to_string(value)) {}
+Json::Json(std::uint64_t value) : kind_(Kind::kNumber), text_(std::to_string(value)) {}
+Json::Json(double value) : kind_(Kind::kNumber) {
+  if (!std::isfinite(value)) {
+    kind_ = Kind::kNull;  // JSON has no NaN and no infinity
+    return;
+  }
+  text_ = fmt::format("{}", value);
+  if (text_.find_first_of(".e") == std::string::npos) text_ += ".0";
+}
+
+Json Json::number(std::string text) {
+  Json value(Kind::kNumber);
+  value.text_ = std::move(text);
+  return value;
+}
+
+Json Json::array(std::vector<Json> items) {
+  Json value(Kind::kArray);
+  value.items_ = std::move(items);
+  return value;
+}
+
+Json Json::object(std::vector<Member> members) {
+  Json value(Kind::kObject);
+  value.members_ = std::move(members);
+  return value;
+}
+
+std::optional<bool> Json::as_bool() const {
+  return kind_ == Kind::kBool ? std::optional(bool_) : std::nullopt;
+}
+std::optional<std::int64_t> Json::as_int() const {
+  return is_number() ? parse_number<std::int64_t>(text_) : std::nullopt;
+}
+std::optional<std::uint64_t> Json::as_uint() const {
+  return is_number() ? parse_number<std::uint64_t>(text_) : std::nullopt;
+}
+std::optional<double> Json::as_double() const {
+  return is_number() ? parse_number<double>(text_) : std::nullopt;
+}
+std::optional<std::string_view> Json::as_string() const {
+  return is_string() ? std::optional<std::string_view>(text_) : std::nullopt;
+}
+
+const Json* Json::find(std::string_view key) const {
+  for (const auto& [name, value] : members_) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+Json* Json::find(std::string_view key) {
+  for (auto& [name, value] : members_) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+const Json* Json::at(std::initializer_list<std::string_view> keys) const {
+  const Json* value = this;
+  for (const std::string_view key : keys) {
+    if (value == nullptr) return nullptr;
+    value = value->find(key);
+  }
+  return value;
+}
+
+Json& Json::set(std::string_view key, Json value) {
+  kind_ = Kind::kObject;
+  if (Json* old = find(key)) return *old = std::move(value);
+  return members_.emplace_back(std::string(key), std::move(value)).second;
+}
+
+bool Json::erase(std::string_view key) {
+  return std::erase_if(members_, [&](const Member& m) { return m.first == key; }) > 0;
+}
+
+std::string Json::dump(int indent, bool ascii) const {
+  std::string out;
+  dump_value(*this, indent, 0, ascii, out);
+  return out;
+}
+
+Result<void> parse_json(std::string_view text, JsonEvents& events, const JsonLimits& limits) {
+  if (text.size() > limits.bytes) {
+    return refused("JSON of " + human_bytes(text.size()) + ", expected at most " +
+                   human_bytes(limits.bytes));
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) return corrupt("starts with a byte order mark");
+  if (text.empty()) return corrupt("empty, expected JSON");
+  // The parser would take a NUL for the end of the text.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    return corrupt(fmt::format("not valid JSON at byte {}: NUL", nul));
+  }
+  Adapter adapter(events, limits.depth);
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &adapter)) {
+    return corrupt(adapter.message());
+  }
+  return {};
+}
+
+Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+  TreeBuilder builder;
+  RQ_CHECK(parse_json(text, builder, limits));
+  return builder.take();
+}
+
+}  // namespace requant

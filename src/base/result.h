@@ -1,0 +1,3 @@
+#pragma once
+
+#include "requant/result.h"  // IWYU pragma: export

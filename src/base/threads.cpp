@@ -1,0 +1,45 @@
+#include "base/threads.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace requant {
+namespace {
+
+int allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::atomic<int>& limit() {
+  static std::atomic<int> value = allowed_cpus();
+  return value;
+}
+
+}  // namespace
+
+int thread_limit() { return limit(); }
+void set_thread_limit(int threads) { limit() = std::max(1, threads); }
+
+void parallel_for(std::size_t count, std::size_t grain,
+                  const std::function<void(std::size_t, std::size_t)>& work) {
+  if (count == 0) return;
+  const std::size_t pieces = std::max<std::size_t>(1, count / std::max<std::size_t>(1, grain));
+  const std::size_t threads = std::min(static_cast<std::size_t>(thread_limit()), pieces);
+  if (threads == 1) return work(0, count);
+
+  const auto edge = [&](std::size_t i) { return count / threads * i + std::min(i, count % threads); };
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < threads; ++i) {
+    others.emplace_back([&, i] { work(edge(i), edge(i + 1)); });
+  }
+  work(edge(0), edge(1));
+}
+
+}  // namespace requant
