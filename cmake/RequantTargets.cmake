@@ -16,9 +16,15 @@ target_compile_options(
             $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-maybe-uninitialized>
             $<$<BOOL:${REQUANT_WERROR}>:-Werror>)
 if(REQUANT_SANITIZE)
-  target_compile_options(rq_options INTERFACE -O1 -fsanitize=${REQUANT_SANITIZE}
+  target_compile_options(rq_options INTERFACE -Og -fsanitize=${REQUANT_SANITIZE}
                                               -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(rq_options INTERFACE -fsanitize=${REQUANT_SANITIZE})
+endif()
+
+# fmt: the headers; src/base/fmt.cpp compiles what lies behind them. BOOTSTRAP: sanitizers too
+add_library(rq_fmt INTERFACE)
+if(REQUANT_SANITIZE)
+  target_link_libraries(rq_fmt INTERFACE fmt::fmt)
 endif()
 
 find_program(RQ_MOLD mold)
@@ -32,6 +38,13 @@ endif()
 # and what it stands on, and nothing above.
 function(rq_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;HEADERS;DEPENDS;LINKS;TESTS")
+  foreach(kind SOURCES HEADERS TESTS) # BOOTSTRAP: files that are still being written
+    foreach(file ${arg_${kind}})
+      if(NOT IS_ABSOLUTE ${file} AND NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+        list(REMOVE_ITEM arg_${kind} ${file})
+      endif()
+    endforeach()
+  endforeach()
   add_library(rq_${name} STATIC ${arg_SOURCES})
   target_sources(rq_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES
                                    ${arg_HEADERS})

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "requant/finding.h"
+#include "requant/result.h"
+
+namespace requant {
+
+// One engine version that check_checkpoint() knows.
+struct EngineEntry {
+  std::string name;    // "vllm@0.7.3"
+  std::string source;  // "vllm==0.7.3 wheel from PyPI"
+};
+std::vector<EngineEntry> engines();
+
+struct CheckOptions {
+  // 90 for sm_90; 0: not stated, then the capability that is needed is reported.
+  int capability = 0;
+  int tensor_parallel = 1;
+};
+
+// "sm_90", "90" or "9.0" -> 90; kUsage for anything else.
+Result<int> parse_capability(std::string_view text);
+
+struct CheckResult {
+  std::string verdict;       // "yes", "no", "unknown"
+  std::string engine;        // "vllm"
+  std::string version;       // "0.7.3"
+  std::string method;        // the engine's quantisation method; empty: unquantised
+  std::string summary;       // one sentence
+  int needs_capability = 0;  // the lowest that serves, where none was stated; 0: not known
+  // Errors first; the rules "edit.*" judge what people try by hand.
+  std::vector<Finding> findings;
+};
+
+// Will this engine load and run the checkpoint: from headers, config and the engine's rules alone,
+// no tensor data are read. `engine` is "vllm@0.7.3"; kUsage names those that are known.
+Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::string_view engine,
+                                     const CheckOptions& options = {});
+
+// "schema": "requant/check/1".
+std::string to_json(const CheckResult& result);
+// "schema": "requant/engines/1".
+std::string to_json(const std::vector<EngineEntry>& engines);
+
+}  // namespace requant

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "requant/result.h"
+
+namespace requant {
+
+struct ConvertOptions {
+  std::filesystem::path input;
+  std::filesystem::path output;
+  // One of these two: "DIALECT[:SCHEME]", or "ENGINE@VERSION" for the form of least loss that the
+  // engine accepts.
+  std::string to;
+  std::string for_engine;
+  std::vector<std::string> allow;  // names of losses, or "all"
+  std::uint64_t max_shard_bytes = 5'000'000'000;
+  std::filesystem::path tokenizer_from;  // empty: the input's own tokenizer and processor files
+  bool overwrite = false;                // an earlier output of requant may be replaced
+  int threads = 0;                       // 0: as many as there are CPUs
+};
+
+// A tensor of the output.
+struct ConvertTensor {
+  std::string name;
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::uint64_t bytes = 0;
+  std::string file;
+  std::string step;  // "copy", "rename", "transcode", "decode"
+  std::vector<std::string> sources;
+};
+
+struct ConvertLoss {
+  std::string loss;  // "code-rounding"
+  std::string meaning;
+  std::string bound;
+  std::uint64_t weights = 0;
+  std::string first;  // a weight that it happens to
+  bool allowed = false;
+};
+
+struct ConvertFile {
+  std::string name;
+  std::string action;  // "copy", "write", "drop"
+  std::string reason;
+};
+
+struct ConvertShard {
+  std::string file;
+  std::uint64_t bytes = 0;
+  std::uint64_t tensors = 0;
+};
+
+// What a conversion would do, from headers alone.
+struct ConvertPlan {
+  std::string from;
+  std::string to;
+  std::vector<ConvertTensor> tensors;
+  std::vector<std::pair<std::string, std::string>> dropped;  // tensors, and why
+  std::vector<ConvertShard> shards;
+  std::vector<ConvertFile> files;
+  std::vector<ConvertLoss> losses;
+  std::uint64_t repairable_weights = 0;  // where rows of scale 0 are looked for, and repaired
+  std::uint64_t output_bytes = 0;        // of the weight files
+  std::uint64_t peak_memory_bytes = 0;   // an upper bound
+  bool config_changes = true;
+
+  bool is_allowed() const;  // every loss has leave
+};
+
+struct ConvertRepair {
+  std::string tensor;
+  std::uint64_t rows = 0;
+};
+
+struct ConvertReport {
+  ConvertPlan plan;
+  std::uint64_t repaired_weights = 0;
+  std::vector<ConvertRepair> repairs;
+};
+
+// Bytes of weights done, of all.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+// kRefused where the target cannot hold a weight. A loss without leave is no error here.
+Result<ConvertPlan> plan_conversion(const ConvertOptions& options);
+
+// Writes the output, which appears complete or not at all.
+//   kRefused      a loss without leave, an unsound weight, an output that is not ours
+//   kResource     disk, memory, another run on the same output
+//   kInterrupted  a signal; nothing is left behind
+Result<ConvertReport> convert(const ConvertOptions& options, const Progress& progress = {});
+
+// "schema": "requant/plan/1" and "requant/convert/1".
+std::string to_json(const ConvertPlan& plan);
+std::string to_json(const ConvertReport& report);
+
+// From now on SIGINT and SIGTERM make convert() and verify() end with kInterrupted, and leave
+// nothing behind.
+void stop_on_signals();
+
+}  // namespace requant

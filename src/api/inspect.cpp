@@ -1,0 +1,335 @@
+#include "requant/inspect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "checkpoint/checkpoint.h"
+
+namespace requant {
+namespace {
+
+// "model.layers.17.mlp.up_proj" -> "model.layers.*.mlp.up_proj".
+std::string without_numbers(std::string_view module) {
+  std::string pattern;
+  pattern.reserve(module.size());
+  for (const std::string_view component : split(module, '.')) {
+    if (!pattern.empty()) pattern += '.';
+    const bool is_number =
+        !component.empty() && component.find_first_not_of("0123456789") == std::string_view::npos;
+    pattern += is_number ? "*" : component;
+  }
+  return pattern;
+}
+
+std::uint64_t elements_of(const Shape& shape) { return element_count(shape).value_or(0); }
+
+class Groups {
+ public:
+  void add(InspectGroup group) {
+    std::string key = group.modules + '\n' + group.scheme + '\n' + group.activations + '\n' +
+                      group.codec;
+    const auto [at, is_new] = by_key_.try_emplace(std::move(key), groups_.size());
+    if (is_new) {
+      groups_.push_back(std::move(group));
+      return;
+    }
+    InspectGroup& same = groups_[at->second];
+    ++same.count;
+    same.elements += group.elements;
+    same.bytes += group.bytes;
+  }
+  std::vector<InspectGroup> take() && { return std::move(groups_); }
+
+ private:
+  std::vector<InspectGroup> groups_;
+  std::unordered_map<std::string, std::size_t> by_key_;
+};
+
+InspectGroup group_of(const Weight& weight) {
+  InspectGroup group;
+  group.modules = without_numbers(weight.module);
+  group.count = 1;
+  group.role = name_of(weight.place.role);
+  group.tower = name_of(weight.place.tower);
+  group.quantised = true;
+  Scheme of_weight = weight.scheme;
+  of_weight.activations = Activations::none();
+  group.scheme = describe(of_weight);
+  group.activations = describe(weight.scheme.activations);
+  group.codec = weight.codec->name;
+  group.shape = {weight.rows, weight.cols};
+  group.elements = elements_of(group.shape);
+  for (const auto& [suffix, tensor] : weight.parts) group.bytes += tensor->bytes;
+  return group;
+}
+
+InspectGroup group_of(const DenseTensor& dense) {
+  InspectGroup group;
+  group.modules = without_numbers(dense.is_weight ? dense.module : dense.tensor->name);
+  group.count = 1;
+  group.role = name_of(dense.place.role);
+  group.tower = name_of(dense.place.tower);
+  group.scheme = name_of(dense.tensor->dtype);
+  group.activations = "none";
+  group.shape = dense.tensor->shape;
+  group.elements = elements_of(group.shape);
+  group.bytes = dense.tensor->bytes;
+  return group;
+}
+
+void add_weights(const Checkpoint& checkpoint, Inspection& result) {
+  Groups groups;
+  for (const Weight& weight : checkpoint.weights()) {
+    InspectGroup group = group_of(weight);
+    ++result.quantised_weights;
+    result.quantised_parameters += group.elements;
+    result.quantised_bytes += group.bytes;
+    groups.add(std::move(group));
+  }
+  result.parameters = result.quantised_parameters;
+  for (const DenseTensor& dense : checkpoint.dense()) {
+    InspectGroup group = group_of(dense);
+    result.parameters += group.elements;
+    groups.add(std::move(group));
+  }
+  result.groups = std::move(groups).take();
+}
+
+void add_sizes(const Checkpoint& checkpoint, Inspection& result) {
+  const Source& source = checkpoint.source();
+  result.tensor_count = source.tensors().size();
+  result.bytes = source.total_bytes();
+  if (!result.readable) {
+    result.parameters = 0;
+    return;
+  }
+  const auto bits = [](std::uint64_t bytes, std::uint64_t elements) {
+    return elements == 0 ? 0 : 8 * static_cast<double>(bytes) / static_cast<double>(elements);
+  };
+  result.bits_per_weight = bits(result.bytes, result.parameters);
+  result.bits_per_quantised_weight = bits(result.quantised_bytes, result.quantised_parameters);
+}
+
+// The plain members of a block: what fits a line.
+std::string claim_text(const Json& block) {
+  std::string text;
+  for (const char* key : {"quant_dtype", "format", "version", "bits", "group_size", "zero_point",
+                          "activation_scheme", "fmt", "quant_algo"}) {
+    const Json* value = block.find(key);
+    if (value == nullptr || value->is_null()) continue;
+    const auto string = value->as_string();
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key,
+                        printable(string ? *string : std::string_view(value->dump()), 40));
+  }
+  return text;
+}
+
+void add_claims(const Checkpoint& checkpoint, Inspection& result) {
+  for (const ConfigBlock& block :
+       find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
+    const Json* method = block.block->find("quant_method");
+    result.claims.push_back(
+        {.where = name_of(block),
+         .method = method == nullptr ? "" : printable(method->as_string().value_or(""), 64),
+         .text = claim_text(*block.block)});
+  }
+}
+
+void add_files(const Checkpoint& checkpoint, const InspectOptions& options, Inspection& result) {
+  const Source& source = checkpoint.source();
+  for (const File& file : source.files()) {
+    result.weight_files.push_back({file.label(), file.size()});
+  }
+  result.side_files = checkpoint.files();
+  if (!options.tensors) return;
+  for (const TensorInfo& tensor : source.tensors()) {
+    result.tensors.push_back({.name = tensor.name,
+                              .dtype = std::string(name_of(tensor.dtype)),
+                              .shape = tensor.shape,
+                              .bytes = tensor.bytes,
+                              .file = source.files()[tensor.file].label()});
+  }
+}
+
+struct ScaleCounts {
+  std::int64_t zero = 0;
+  std::int64_t not_finite = 0;
+  std::int64_t negative = 0;
+};
+
+ScaleCounts count_scales(const Tensor& scales) {
+  ScaleCounts counts;
+  const std::int64_t elements = scales.elements();
+  for (std::int64_t i = 0; i < elements; ++i) {
+    const double value = element_as_double(scales, i);
+    if (!std::isfinite(value)) {
+      ++counts.not_finite;
+    } else if (value == 0) {
+      ++counts.zero;
+    } else if (value < 0) {
+      ++counts.negative;
+    }
+  }
+  return counts;
+}
+
+void add_scale_finding(const Weight& weight, const TensorInfo& tensor, const ScaleCounts& counts,
+                       std::vector<Finding>& findings) {
+  if (counts.zero + counts.not_finite + counts.negative == 0) return;
+  // lmdeploy divides by the largest value of a row, also where that is 0: such rows were all zeros.
+  const bool known = weight.codec->name == "lmdeploy-w8a8" && counts.not_finite + counts.negative == 0;
+  Finding& finding = findings.emplace_back();
+  finding.severity = known ? Severity::kWarning : Severity::kError;
+  finding.rule = known ? "lmdeploy.zero-scale" : "tensor.bad-scale";
+  finding.where = printable(tensor.name);
+  finding.message = fmt::format("{} zero, {} negative, {} not finite", counts.zero,
+                                counts.negative, counts.not_finite);
+  if (known) {
+    finding.why = "rows of zeros were divided by 0; in fp8 their codes are NaN and spread";
+    finding.repair = "requant convert repairs them: codes 0, scale 1";
+  }
+}
+
+Result<void> look_at_scales(const Checkpoint& checkpoint, std::vector<Finding>& findings) {
+  for (const Weight& weight : checkpoint.weights()) {
+    for (const auto& [suffix, tensor] : weight.parts) {
+      if (suffix != "scale" && suffix != "weight_scale" && suffix != "scales") continue;
+      RQ_TRY(const Tensor scales, checkpoint.source().read(*tensor));
+      add_scale_finding(weight, *tensor, count_scales(scales), findings);
+    }
+  }
+  return {};
+}
+
+Json strings(const std::vector<std::string>& texts) {
+  Json list = Json::array();
+  for (const std::string& text : texts) list.append(text);
+  return list;
+}
+
+Json numbers(const std::vector<std::int64_t>& values) {
+  Json list = Json::array();
+  for (const std::int64_t value : values) list.append(value);
+  return list;
+}
+
+Json json_of(const InspectGroup& group) {
+  return Json::object({{"modules", group.modules},
+                       {"count", group.count},
+                       {"role", group.role},
+                       {"tower", group.tower},
+                       {"quantised", group.quantised},
+                       {"scheme", group.scheme},
+                       {"activations", group.activations},
+                       {"codec", group.codec},
+                       {"shape", numbers(group.shape)},
+                       {"elements", group.elements},
+                       {"bytes", group.bytes}});
+}
+
+Json json_of(const Finding& finding) {
+  return Json::object({{"severity", name_of(finding.severity)},
+                       {"rule", finding.rule},
+                       {"where", finding.where},
+                       {"message", finding.message},
+                       {"expected", finding.expected},
+                       {"observed", finding.observed},
+                       {"evidence", finding.evidence},
+                       {"why", finding.why},
+                       {"repair", finding.repair}});
+}
+
+Json json_of(const InspectClaim& claim) {
+  return Json::object({{"where", claim.where}, {"method", claim.method}, {"text", claim.text}});
+}
+
+Json json_of(const InspectFile& file) {
+  return Json::object({{"name", file.name}, {"bytes", file.bytes}});
+}
+
+Json json_of(const InspectTensor& tensor) {
+  return Json::object({{"name", tensor.name},
+                       {"dtype", tensor.dtype},
+                       {"shape", numbers(tensor.shape)},
+                       {"bytes", tensor.bytes},
+                       {"file", tensor.file}});
+}
+
+template <class Item>
+Json list_of(const std::vector<Item>& items) {
+  std::vector<Json> list;
+  list.reserve(items.size());
+  for (const Item& item : items) list.push_back(json_of(item));
+  return Json::array(std::move(list));
+}
+
+Json sizes(const Inspection& i) {
+  return Json::object({{"tensors", i.tensor_count},
+                       {"bytes", i.bytes},
+                       {"parameters", i.parameters},
+                       {"quantised_weights", i.quantised_weights},
+                       {"quantised_parameters", i.quantised_parameters},
+                       {"quantised_bytes", i.quantised_bytes},
+                       {"bits_per_weight", i.bits_per_weight},
+                       {"bits_per_quantised_weight", i.bits_per_quantised_weight}});
+}
+
+}  // namespace
+
+Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptions& options) {
+  RQ_TRY(const auto checkpoint, Checkpoint::open(path, {.lenient = true}));
+  Inspection result;
+  result.path = path;
+  result.container = checkpoint.source().container();
+  result.architecture = checkpoint.architecture().name();
+  result.architecture_known = checkpoint.architecture().known();
+  result.architecture_source = checkpoint.architecture().source();
+  result.dialect = checkpoint.dialect().name;
+  result.dialect_long_name = checkpoint.dialect().long_name;
+  result.evidence = checkpoint.dialect_evidence();
+  result.findings.assign(checkpoint.findings().begin(), checkpoint.findings().end());
+  result.readable = checkpoint.is_readable();
+  const WriterGuess writer = checkpoint.writer();
+  result.writer = writer.tool;
+  result.writer_version = writer.version;
+  result.writer_evidence = writer.evidence;
+  add_claims(checkpoint, result);
+  add_weights(checkpoint, result);
+  add_sizes(checkpoint, result);
+  add_files(checkpoint, options, result);
+  if (options.deep) RQ_CHECK_IN(look_at_scales(checkpoint, result.findings), printable(path.string()));
+  return result;
+}
+
+std::string visible(std::string_view text) { return printable(text, 4096); }
+
+std::string to_json(const Inspection& i) {
+  Json json = Json::object();
+  json.set("schema", "requant/inspect/1");
+  json.set("path", i.path.string());
+  json.set("container", i.container);
+  json.set("architecture", Json::object({{"name", i.architecture},
+                                         {"known", i.architecture_known},
+                                         {"source", i.architecture_source}}));
+  json.set("dialect", Json::object({{"name", i.dialect},
+                                    {"long_name", i.dialect_long_name},
+                                    {"readable", i.readable},
+                                    {"evidence", strings(i.evidence)}}));
+  json.set("writer", Json::object({{"tool", i.writer},
+                                   {"version", i.writer_version},
+                                   {"evidence", strings(i.writer_evidence)}}));
+  json.set("claims", list_of(i.claims));
+  json.set("sizes", sizes(i));
+  json.set("groups", list_of(i.groups));
+  json.set("weight_files", list_of(i.weight_files));
+  json.set("side_files", strings(i.side_files));
+  if (!i.tensors.empty()) json.set("tensors", list_of(i.tensors));
+  json.set("findings", list_of(i.findings));
+  return json.dump(2) + "\n";
+}
+
+}  // namespace requant

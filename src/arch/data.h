@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arch/architecture.h"
+#include "arch/family.h"
+#include "arch/pattern_tree.h"
+
+namespace requant {
+
+// A family as one config.json composes it: the family of the model and those of its parts.
+struct Architecture::Data {
+  struct Part {
+    const Family* family = nullptr;
+    std::string prefix;  // of tensor names, with its dot; empty: none
+    std::string config;  // key of the sub-config; empty: config.json itself
+    Tower tower = Tower::kLanguage;
+  };
+  struct Row {
+    const ModuleRow* row = nullptr;
+    std::size_t part = 0;
+  };
+  std::string name;
+  std::string source;
+  bool known = false;
+  std::vector<Part> parts;  // the model itself first
+  std::vector<Row> rows;
+  PatternTree patterns;  // whole names -> index into rows
+};
+
+// The config that holds a part's keys: config.json or one of its objects. nullptr when it is missing.
+const Json* config_of(const Architecture::Data::Part& part, const Json& config);
+
+}  // namespace requant

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arch/architecture.h"
+
+namespace requant {
+
+// One module of a family, as data/architectures states it.
+struct ModuleRow {
+  std::string pattern;  // "model.layers.{layer}.self_attn.q_proj"
+  Role role = Role::kUnknown;
+  Tower tower = Tower::kLanguage;
+  std::string fused;               // "qkv_proj": the last component of the matrix it is loaded into
+  std::vector<std::string> shape;  // expressions (arch/dimension.h); empty: not known
+  enum class Required { kNo, kYes, kUntied } required = Required::kNo;
+};
+
+// A key of config.json and what its value has to be.
+struct ConfigRow {
+  std::string key;
+  std::string kind;  // a name of arch/config_kind.h
+  bool required = false;
+  std::int64_t max = 0;  // 0: no bound
+  std::string of;        // for "divides": the other key
+};
+
+// A sub-model with a config of its own.
+struct PartRow {
+  std::string prefix;  // "language_model"
+  std::string config;  // "llm_config"
+  Tower tower = Tower::kLanguage;
+  std::string architecture;  // the family where the sub-config names none that is known
+};
+
+// One file of data/architectures, with what it inherits merged in.
+struct Family {
+  std::string name;
+  std::vector<std::string> architectures;
+  std::vector<std::string> model_types;
+  std::string source;
+  bool compared = false;
+  bool tied_by_default = false;
+  std::map<std::string, std::string, std::less<>> defaults;
+  std::vector<std::string> experts;
+  std::vector<PartRow> parts;
+  std::vector<ConfigRow> config;
+  std::vector<ModuleRow> modules;
+};
+
+// All families built in. A broken data file is our own mistake: the program stops and names it.
+std::span<const Family> families();
+
+const Family* family_named(std::string_view name);
+const Family* family_of_architecture(std::string_view architecture);
+const Family* family_of_model_type(std::string_view model_type);
+
+}  // namespace requant

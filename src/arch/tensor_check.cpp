@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "arch/architecture.h"
+#include "arch/config_value.h"
+#include "arch/data.h"
+#include "base/text.h"
+
+namespace requant {
+namespace {
+
+using ShapeOf = std::function<const std::vector<std::int64_t>*(std::string_view)>;
+
+// A config may claim thousands of layers that are not there: so many are named, the rest is counted.
+constexpr int kNamed = 8;
+constexpr int kGiveUp = 1000;
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+std::string with_number(std::string pattern, std::string_view placeholder, std::int64_t number) {
+  if (const auto at = pattern.find(placeholder); at != std::string::npos) {
+    pattern.replace(at, placeholder.size(), std::to_string(number));
+  }
+  return pattern;
+}
+
+bool has(const std::string& pattern, std::string_view placeholder) {
+  return pattern.find(placeholder) != std::string::npos;
+}
+
+class TensorCheck {
+ public:
+  TensorCheck(const Architecture::Data& data, const Json& config, const ShapeOf& shape_of)
+      : data_(data), config_(config), shape_of_(shape_of) {}
+
+  std::vector<Finding> run() && {
+    for (std::size_t i = 0; i < data_.parts.size() && problems_ < kGiveUp; ++i) check_part(i);
+    if (problems_ > kNamed) add_rest();
+    return std::move(findings_);
+  }
+
+ private:
+  struct Part {
+    const Architecture::Data::Part& data;
+    KeyValue value_of;
+    std::int64_t layers = 0;
+    std::int64_t experts = 0;
+    bool tied = false;
+  };
+
+  void check_part(std::size_t index) {
+    const Architecture::Data::Part& data = data_.parts[index];
+    const Json* config = config_of(data, config_);
+    if (config == nullptr) return;
+    Part part{data, key_values(*data.family, *config)};
+    part.layers = part.value_of("num_hidden_layers").value_or(0);
+    for (const std::string& key : data.family->experts) {
+      if (part.experts == 0) part.experts = part.value_of(key).value_or(0);
+    }
+    part.tied = is_tied(*data.family, *config);
+    for (const Architecture::Data::Row& row : data_.rows) {
+      if (row.part == index && problems_ < kGiveUp) check_row(*row.row, part);
+    }
+  }
+
+  // transformers takes the outer config's word, older releases the inner one's.
+  bool is_tied(const Family& family, const Json& config) const {
+    bool tied = false;
+    bool stated = false;
+    for (const Json* from : {&config, &config_}) {
+      const Json* value = from->find("tie_word_embeddings");
+      if (value == nullptr) continue;
+      stated = true;
+      tied = tied || value->as_bool().value_or(false);
+    }
+    return stated ? tied : family.tied_by_default;
+  }
+
+  void check_row(const ModuleRow& row, const Part& part) {
+    const auto expected = shape_of_row(row, part);
+    const std::string pattern = part.data.prefix + row.pattern + ".weight";
+    const bool required = row.required == ModuleRow::Required::kYes ||
+                          (row.required == ModuleRow::Required::kUntied && !part.tied);
+    const std::int64_t layers = has(pattern, "{layer}") ? part.layers : 1;
+    const std::int64_t experts = has(pattern, "{expert}") ? part.experts : 1;
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+      const std::string in_layer = with_number(pattern, "{layer}", layer);
+      for (std::int64_t expert = 0; expert < experts; ++expert) {
+        if (problems_ >= kGiveUp) return;
+        check_tensor(with_number(in_layer, "{expert}", expert), expected, required, part);
+      }
+    }
+  }
+
+  static std::vector<std::int64_t> shape_of_row(const ModuleRow& row, const Part& part) {
+    std::vector<std::int64_t> shape;
+    for (const std::string& expression : row.shape) {
+      const auto size = evaluate_dimension(expression, part.value_of);
+      if (!size) return {};
+      shape.push_back(*size);
+    }
+    return shape;
+  }
+
+  void check_tensor(const std::string& name, const std::vector<std::int64_t>& expected,
+                    bool required, const Part& part) {
+    const auto* shape = shape_of_(name);
+    if (shape == nullptr) {
+      if (required) add_missing(name, expected, part);
+    } else if (!expected.empty() && *shape != expected) {
+      Finding* finding = add("tensor.shape", name);
+      if (finding == nullptr) return;
+      finding->expected = shape_text(expected);
+      finding->observed = shape_text(*shape);
+      finding->message = fmt::format("is {}, config.json asks for {}", finding->observed,
+                                     finding->expected);
+    }
+  }
+
+  void add_missing(const std::string& name, const std::vector<std::int64_t>& expected,
+                   const Part& part) {
+    Finding* finding = add("tensor.missing", name);
+    if (finding == nullptr) return;
+    finding->message = "is not there, and the architecture needs it";
+    if (!expected.empty()) finding->expected = shape_text(expected);
+    finding->evidence = fmt::format(
+        "{}config.json: num_hidden_layers is {}; data/architectures/{}.json",
+        part.data.config.empty() ? "" : part.data.config + " of ", part.layers,
+        part.data.family->name);
+  }
+
+  // nullptr once enough have been named.
+  Finding* add(std::string rule, const std::string& name) {
+    if (++problems_ > kNamed) return nullptr;
+    Finding& finding = findings_.emplace_back();
+    finding.severity = Severity::kError;
+    finding.rule = std::move(rule);
+    finding.where = printable(name);
+    return &finding;
+  }
+
+  void add_rest() {
+    Finding& finding = findings_.emplace_back();
+    finding.severity = Severity::kError;
+    finding.rule = "tensor.missing";
+    finding.message =
+        fmt::format("{}{} more tensors are missing or have another shape",
+                    problems_ >= kGiveUp ? "at least " : "", problems_ - kNamed);
+  }
+
+  const Architecture::Data& data_;
+  const Json& config_;
+  const ShapeOf& shape_of_;
+  std::vector<Finding> findings_;
+  int problems_ = 0;
+};
+
+}  // namespace
+
+std::vector<Finding> Architecture::check_tensors(const Json& config, const ShapeOf& shape_of) const {
+  return TensorCheck(*data_, config, shape_of).run();
+}
+
+}  // namespace requant

@@ -1,0 +1,52 @@
+#include "checkpoint/checkpoint.h"
+
+#include "base/text.h"
+#include "checkpoint/state.h"
+
+namespace requant {
+
+Checkpoint::Checkpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
+Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
+Checkpoint::~Checkpoint() = default;
+
+const std::filesystem::path& Checkpoint::root() const { return state_->root; }
+const Json& Checkpoint::config() const { return state_->config; }
+bool Checkpoint::config_is_ascii() const { return state_->config_is_ascii; }
+const std::map<std::string, Json>& Checkpoint::side() const { return state_->side; }
+const Source& Checkpoint::source() const { return state_->source; }
+const Architecture& Checkpoint::architecture() const { return state_->architecture; }
+const Dialect& Checkpoint::dialect() const { return *state_->dialect; }
+const std::vector<std::string>& Checkpoint::dialect_evidence() const { return state_->evidence; }
+bool Checkpoint::is_readable() const { return state_->readable; }
+std::span<const Weight> Checkpoint::weights() const { return state_->weights; }
+std::span<const DenseTensor> Checkpoint::dense() const { return state_->dense; }
+std::span<const Finding> Checkpoint::findings() const { return state_->findings; }
+const std::vector<std::string>& Checkpoint::files() const { return state_->files; }
+
+WriterGuess Checkpoint::writer() const {
+  return state_->dialect->writer == nullptr ? WriterGuess() : state_->dialect->writer(*state_->facts);
+}
+
+Result<WeightParts> Checkpoint::read_parts(const Weight& weight) const {
+  WeightParts parts;
+  for (const auto& [suffix, info] : weight.parts) {
+    RQ_TRY(auto tensor, state_->source.read(*info));
+    parts.emplace(suffix, std::move(tensor));
+  }
+  return parts;
+}
+
+Result<QuantizedWeight> Checkpoint::read(const Weight& weight) const {
+  RQ_TRY(const WeightParts parts, read_parts(weight));
+  const std::string& file = state_->source.files()[weight.parts.front().second->file].label();
+  RQ_TRY_IN(auto decoded, weight.codec->decode(parts, weight.scheme),
+            printable(file) + ": " + printable(weight.module));
+  return decoded;
+}
+
+Result<Tensor> Checkpoint::read(const DenseTensor& tensor) const {
+  return state_->source.read(*tensor.tensor);
+}
+
+}  // namespace requant

@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/text.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/findings.h"
+#include "checkpoint/folder.h"
+#include "checkpoint/state.h"
+#include "dialect/resolve.h"
+
+namespace requant {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Why a folder without a config.json is no checkpoint.
+Error no_config(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() != ".gguf") continue;
+    return refused(printable(at->path().filename().string()) +
+                   ": GGUF files cannot be read yet (and there is no config.json)");
+  }
+  return not_found("config.json is not there: this is no checkpoint folder");
+}
+
+Result<void> read_files(const fs::path& path, Checkpoint::State& state) {
+  std::error_code ignored;
+  const bool is_folder = fs::is_directory(path, ignored);
+  state.root = is_folder ? path : path.parent_path();
+  if (state.root.empty()) state.root = ".";
+  state.whole = is_folder || path.extension() == ".json";
+  RQ_TRY(auto config, read_config(state.root));
+  if (is_folder && !config) return no_config(path);
+  RQ_TRY(state.source, open_source(path));
+  if (config) {
+    state.has_config = true;
+    state.config = std::move(config->json);
+    state.config_is_ascii = config->is_ascii;
+  } else {
+    state.findings.push_back(make_finding(Severity::kInfo, "config.absent", "config.json",
+                                          "is not there: only the tensors speak"));
+  }
+  state.side = read_side_files(state.root, state.findings);
+  if (is_folder) state.files = other_files(state.root, state.source);
+  state.architecture = Architecture::of(state.config);
+  state.facts.emplace(state.config, state.source, state.architecture, state.side);
+  return {};
+}
+
+// The first that is certain; else the first that is possible.
+void choose_dialect(Checkpoint::State& state) {
+  for (const Match wanted : {Match::kYes, Match::kMaybe}) {
+    for (const Dialect* dialect : dialects()) {
+      Recognition recognition = dialect->recognize(*state.facts);
+      if (recognition.match != wanted) continue;
+      state.dialect = dialect;
+      state.evidence = std::move(recognition.evidence);
+      return;
+    }
+  }
+  state.dialect = find_dialect("dense");
+}
+
+std::string_view error_rule(const Error& error) {
+  return error.code() == ErrorCode::kRefused ? "dialect.not-readable" : "dialect.contradiction";
+}
+
+Result<void> resolve(Checkpoint::State& state, bool lenient) {
+  auto resolution = state.dialect->resolve(*state.facts);
+  if (resolution) {
+    state.weights = std::move(resolution->weights);
+    for (Finding& finding : resolution->findings) state.findings.push_back(std::move(finding));
+    const auto by_name = [](const Weight& a, const Weight& b) {
+      return natural_less(a.module, b.module);
+    };
+    if (!std::is_sorted(state.weights.begin(), state.weights.end(), by_name)) {
+      std::sort(state.weights.begin(), state.weights.end(), by_name);
+    }
+    return {};
+  }
+  if (!lenient) return std::move(resolution).error();
+  const Error& error = resolution.error();
+  const bool is_limit = error.code() == ErrorCode::kRefused;
+  Finding& finding = state.findings.emplace_back(
+      make_finding(is_limit ? Severity::kWarning : Severity::kError, std::string(error_rule(error)),
+                   "", error.message()));
+  if (is_limit) finding.why = "convert refuses it; what is shown here is what the headers say";
+  state.readable = false;
+  return {};
+}
+
+// "model.norm.weight" and "x.bias" belong to a module; "embeddings.class_embedding" is one.
+DenseTensor dense_tensor(const TensorInfo& tensor, const Architecture& architecture) {
+  DenseTensor dense;
+  const auto [module, suffix] = split_tensor_name(tensor.name);
+  const bool is_part = suffix == "weight" || suffix == "bias";
+  dense.is_weight = suffix == "weight";
+  dense.module = is_part ? module : std::string_view(tensor.name);
+  dense.place = architecture.module(dense.module, tensor.shape.size());
+  dense.tensor = &tensor;
+  return dense;
+}
+
+void collect_dense(Checkpoint::State& state) {
+  std::unordered_set<const TensorInfo*> taken;
+  for (const Weight& weight : state.weights) {
+    for (const auto& [suffix, tensor] : weight.parts) taken.insert(tensor);
+  }
+  for (const TensorInfo& tensor : state.source.tensors()) {
+    if (!taken.contains(&tensor)) {
+      state.dense.push_back(dense_tensor(tensor, state.architecture));
+    }
+  }
+}
+
+void find_everything(Checkpoint::State& state) {
+  std::vector<Finding>& findings = state.findings;
+  if (state.has_config) {
+    auto of_config = state.architecture.check_config(state.config);
+    findings.insert(findings.end(), of_config.begin(), of_config.end());
+    find_config_contradictions(state, findings);
+    if (state.whole && state.readable) find_missing_tensors(state, findings);
+  }
+  find_tensor_contradictions(state, findings);
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return a.severity > b.severity;
+  });
+}
+
+// What makes every further step pointless, and no edit of metadata repairs.
+bool is_fatal(const Finding& finding) {
+  static constexpr std::string_view kRules[] = {"config.missing-key", "config.bad-value",
+                                                "file.not-json", "tensor.missing", "tensor.shape",
+                                                "tensor.dtype"};
+  return finding.severity == Severity::kError &&
+         std::find(std::begin(kRules), std::end(kRules), finding.rule) != std::end(kRules);
+}
+
+Result<void> refuse_fatal(const Checkpoint::State& state) {
+  const auto at = std::find_if(state.findings.begin(), state.findings.end(), is_fatal);
+  if (at == state.findings.end()) return {};
+  return corrupt(at->where.empty() ? at->message : at->where + ": " + at->message);
+}
+
+}  // namespace
+
+Result<Checkpoint> Checkpoint::open(const fs::path& path, const OpenOptions& options) {
+  const std::string label = printable(path.string(), 1024);
+  auto state = std::make_unique<State>();
+  RQ_CHECK_IN(read_files(path, *state), label);
+  choose_dialect(*state);
+  RQ_CHECK_IN(resolve(*state, options.lenient), label);
+  collect_dense(*state);
+  find_everything(*state);
+  if (!options.lenient) RQ_CHECK_IN(refuse_fatal(*state), label);
+  return Checkpoint(std::move(state));
+}
+
+}  // namespace requant

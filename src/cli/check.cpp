@@ -1,0 +1,110 @@
+#include "requant/check.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/terminal.h"
+
+namespace requant::cli {
+namespace {
+
+// What an engine prints may hold the names of all its methods: one screen has no room for that.
+constexpr std::size_t kEditColumns = 200;
+
+struct Arguments {
+  std::string path;
+  std::string engine;
+  std::string gpu;
+  CheckOptions options;
+  std::string fail_on = "unknown";
+  bool json = false;
+};
+
+bool is_edit(const Finding& finding) { return finding.rule.starts_with("edit."); }
+
+std::string shortened(std::string_view text) {
+  if (text.size() <= kEditColumns) return std::string(text);
+  std::size_t end = kEditColumns;
+  // Not within a UTF-8 sequence.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(text.substr(0, end)) + " ...";
+}
+
+Style style_of(const std::string& verdict) {
+  if (verdict == "yes") return Style::kGreen;
+  return verdict == "no" ? Style::kRed : Style::kYellow;
+}
+
+void print_result(const CheckResult& result) {
+  print(fmt::format("{}: {}\n", styled(result.verdict, style_of(result.verdict)), result.summary));
+  std::vector<Finding> findings;
+  std::vector<Finding> edits;
+  for (const Finding& finding : result.findings) {
+    (is_edit(finding) ? edits : findings).push_back(finding);
+  }
+  for (Finding& finding : findings) finding.why = shortened(finding.why);
+  print_findings(findings);
+  if (!edits.empty()) print(styled("what editing by hand would do", Style::kBold) + "\n");
+  for (const Finding& edit : edits) {
+    const std::string why = edit.why.empty() ? "" : ": " + shortened(edit.why);
+    print(fmt::format("  {}{}\n", edit.message, why));
+  }
+}
+
+int exit_code(const CheckResult& result, const std::string& fail_on) {
+  if (fail_on == "never") return kClean;
+  if (fail_on == "no") return result.verdict == "no" ? kFindings : kClean;
+  if (result.verdict != "yes") return kFindings;
+  return fail_on == "warning" && any_at_least(result.findings, Severity::kWarning) ? kFindings
+                                                                                   : kClean;
+}
+
+int run(Arguments arguments) {
+  if (!arguments.gpu.empty()) {
+    const auto capability = parse_capability(arguments.gpu);
+    if (!capability) return report(capability.error());
+    arguments.options.capability = *capability;
+  }
+  const auto result = check_checkpoint(arguments.path, arguments.engine, arguments.options);
+  if (!result) return report(result.error());
+  if (arguments.json) {
+    print(to_json(*result));
+  } else {
+    print_result(*result);
+  }
+  return exit_code(*result, arguments.fail_on);
+}
+
+std::function<int()> add(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("SRC", arguments->path, "a checkpoint: a folder or a weight file")->required();
+  app.add_option("--engine", arguments->engine,
+                 "NAME@VERSION, as in vllm@0.7.3 (see requant engines)")
+      ->required();
+  app.add_option("--gpu", arguments->gpu,
+                 "the GPU's capability, as in sm_90; without it the one needed is reported");
+  app.add_option("--tp,--tensor-parallel-size", arguments->options.tensor_parallel,
+                 "GPUs that share each layer")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--fail-on", arguments->fail_on,
+                 "what exits with 1: no; unknown (no or unknown, the default); warning (also a yes "
+                 "with warnings); never")
+      ->check(CLI::IsMember({"no", "unknown", "warning", "never"}));
+  app.add_flag("--json", arguments->json, "one JSON document on stdout");
+  app.footer(
+      "Exit codes: 0 yes; 1 no or unknown; 2 usage; 3 unreadable input; 4 unsupported input.");
+  return [arguments] { return run(*arguments); };
+}
+
+}  // namespace
+
+extern const Command k_command_check = {
+    .name = "check",
+    .summary = "will this engine version load and run it: yes, no or unknown, why, and what helps",
+    .add = add,
+};
+
+}  // namespace requant::cli

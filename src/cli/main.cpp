@@ -1,0 +1,51 @@
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/terminal.h"
+#include "requant/version.h"
+
+namespace requant::cli {
+
+#define ENTRY(id) extern const Command k_command_##id;
+#include "commands.def"
+#undef ENTRY
+
+namespace {
+
+constexpr auto commands() {
+  return std::to_array<const Command*>({
+#define ENTRY(id) &k_command_##id,
+#include "commands.def"
+#undef ENTRY
+  });
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("requant: any quantised LLM checkpoint on any engine, and proof that it is the same model",
+               "requant");
+  app.set_version_flag("--version", std::string(version()));
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_terminal_options(app);
+
+  std::function<int()> chosen;
+  for (const Command* command : commands()) {
+    CLI::App* verb = app.add_subcommand(std::string(command->name), std::string(command->summary));
+    verb->callback([&chosen, body = command->add(*verb)] { chosen = body; });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {  // CLI11 reports --help this way too
+    const int code = app.exit(problem);
+    return code == 0 ? kClean : kUsageError;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace requant::cli
+
+int main(int argc, char** argv) { return requant::cli::run(argc, argv); }

@@ -1,0 +1,90 @@
+#include "requant/verify.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "requant/convert.h"
+
+namespace requant::cli {
+namespace {
+
+constexpr std::size_t kListed = 20;  // mismatches that are told one by one
+
+struct Arguments {
+  VerifyOptions options;
+  bool json = false;
+};
+
+std::string detail_of(const VerifyPair& pair) {
+  if (pair.first.empty()) return pair.status;
+  if (pair.elements == 0) return fmt::format("{}: {}", pair.status, pair.first);
+  return fmt::format("{}: {} elements, at most {:.3g} of the largest and {} ulp; first {}",
+                     pair.status, pair.elements, pair.max_relative, pair.max_ulp, pair.first);
+}
+
+void print_pairs(const VerifyReport& report) {
+  std::size_t told = 0;
+  for (const VerifyPair& pair : report.pairs) {
+    if (pair.status == "repaired") {
+      print(fmt::format("{}: repaired, {} rows of scale 0\n", pair.name, pair.repaired_rows.size()));
+    }
+    if (pair.matches || ++told > kListed) continue;
+    print(fmt::format("{}: {}\n", styled(pair.name, Style::kRed), detail_of(pair)));
+  }
+  if (told > kListed) print(fmt::format("and {} more\n", told - kListed));
+}
+
+void print_summary(const VerifyReport& report) {
+  std::string counts;
+  for (const char* status : {"exact", "rounded", "repaired", "tied", "differs", "only-in-first",
+                             "only-in-second"}) {
+    const std::uint64_t count = report.count(status);
+    if (count > 0) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, status);
+  }
+  const std::string verdict = report.equal ? styled("the same model", Style::kGreen)
+                                           : styled("not the same model", Style::kRed);
+  print(fmt::format("{}: {} pairs, {}\n", verdict, report.pairs.size(), counts));
+}
+
+int run(const Arguments& arguments) {
+  stop_on_signals();
+  const auto result = [&] {
+    ProgressLine line("verify");
+    return verify(arguments.options, [&](std::uint64_t bytes, std::uint64_t total) {
+      line.update(bytes, total);
+    });
+  }();
+  if (!result) return report(result.error());
+  if (arguments.json) {
+    print(to_json(*result));
+  } else {
+    print_pairs(*result);
+    print_summary(*result);
+  }
+  return result->equal ? kClean : kFindings;
+}
+
+std::function<int()> add(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("FIRST", arguments->options.first, "a checkpoint")->required();
+  app.add_option("SECOND", arguments->options.second, "a checkpoint")->required();
+  app.add_option("--threads", arguments->options.threads, "threads to use")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--json", arguments->json, "one JSON document on stdout");
+  return [arguments] { return run(*arguments); };
+}
+
+}  // namespace
+
+extern const Command k_command_verify = {
+    .name = "verify",
+    .summary = "compares every number of two checkpoints, whatever dialects they are in",
+    .add = add,
+};
+
+}  // namespace requant::cli

@@ -1,0 +1,231 @@
+// compressed-tensors int-quantized, float-quantized and naive-quantized: one code a byte.
+//
+//   weight             I8 | F8_E4M3         [out, in]
+//   weight_scale       F32 | BF16 | F16     [1] | [out, 1] | [out, in / g] | [ceil(out/r),
+//   ceil(in/c)] weight_zero_point  I8                   as weight_scale; only asymmetric
+//   input_scale        F32 | BF16 | F16     [1]; only static activations
+//   input_zero_point   I8                   [1]; only where these are asymmetric
+//
+// W = (weight - weight_zero_point) x weight_scale. Other producers spell [1] as [] and [out, 1] as
+// [out]; both are read, and written as above.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "codec/codec.h"
+#include "codec/grid_shape.h"
+#include "codec/parts.h"
+
+namespace requant {
+namespace {
+
+bool is_scale_dtype(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
+}
+
+bool holds_activations(const Activations& activations) {
+  switch (activations.kind) {
+    case ActivationKind::kNone:
+      return true;
+    case ActivationKind::kStatic:
+      return activations.granularity == Granularity::kTensor &&
+             activations.orientation == Orientation::kMultiplier;
+    case ActivationKind::kDynamic:
+      return true;
+  }
+  return false;
+}
+
+bool holds(const Scheme& s) {
+  const bool is_int = s.element == Element::kInt && s.bits >= 2 && s.bits <= 8;
+  const bool is_float = s.element == Element::kE4M3Fn && s.offset == Offset::kNone;
+  return (is_int || is_float) && s.offset != Offset::kMinimum && !s.grid.flat && !s.is_dense() &&
+         is_scale_dtype(s.scale_dtype) && !s.outer && !s.permuted && !s.input_multiplier &&
+         s.rotation.empty() && holds_activations(s.activations);
+}
+
+Error not_held(const Scheme& scheme) {
+  return refused("ct-quantized does not hold " + describe(scheme));
+}
+
+std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared) {
+  const Tensor* weight = find_part(parts, "weight");
+  const Tensor* scale = find_part(parts, "weight_scale");
+  if (weight == nullptr || scale == nullptr || weight->shape.size() != 2) return std::nullopt;
+  const bool is_int = weight->dtype == DType::kI8;
+  if ((!is_int && weight->dtype != DType::kF8E4M3) || !is_scale_dtype(scale->dtype)) {
+    return std::nullopt;
+  }
+  const auto grid = grid_of_shape(scale->shape, weight->shape[0], weight->shape[1], declared.grid);
+  if (!grid) return std::nullopt;
+
+  Scheme scheme;
+  scheme.element = is_int ? Element::kInt : Element::kE4M3Fn;
+  const bool declares_bits = is_int && declared.element == Element::kInt && declared.bits >= 2;
+  if (declares_bits && declared.bits <= 8) scheme.bits = declared.bits;
+  scheme.grid = *grid;
+  scheme.scale_dtype = scale->dtype;
+  const Tensor* zero = find_part(parts, "weight_zero_point");
+  // Symmetric files may carry zero points of 0: decode() holds them to that.
+  if (is_int && zero != nullptr && declared.offset == Offset::kZero) scheme.offset = Offset::kZero;
+  scheme.activations = declared.activations;
+  return scheme;
+}
+
+// Codes must fit the bits that the config declares: they could not be packed otherwise.
+Result<void> check_range(const Tensor& codes, int bits) {
+  if (bits == 8) return {};
+  const int limit = 1 << (bits - 1);
+  const auto values = codes.as<std::int8_t>();
+  const auto outside = std::ranges::find_if(
+      values, [limit](std::int8_t code) { return code < -limit || code >= limit; });
+  if (outside == values.end()) return {};
+  return corrupt(fmt::format("'weight' holds {}, outside {} bits", int{*outside}, bits));
+}
+
+// A companion of any spelling of the grid's shape.
+Result<Tensor> require_on_grid(const WeightParts& parts, std::string_view name, DType dtype,
+                               const QuantizedWeight& w) {
+  RQ_TRY(Tensor tensor, require_part(parts, name));
+  const Shape full = {w.scheme.grid.rows_of(w.rows, w.cols), w.scheme.grid.cols_of(w.rows, w.cols)};
+  const bool flat_ok =
+      full[1] == 1 && (tensor.shape == Shape{full[0]} || (full[0] == 1 && tensor.shape.empty()));
+  if (tensor.dtype != dtype || (tensor.shape != full && !flat_ok)) {
+    return unexpected(name, tensor, fmt::format("{} {}", name_of(dtype), to_string(full)));
+  }
+  return relabel(std::move(tensor), dtype, full);
+}
+
+Result<Tensor> narrow(std::string_view name, const Tensor& tensor, Shape shape) {
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, std::move(shape)));
+  const std::int64_t count = tensor.elements();
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double value = element_as_double(tensor, i);
+    if (value < -128 || value > 127) {
+      return refused(fmt::format("{} holds {}, which I8 cannot", in_quotes(name), value));
+    }
+    out.as<std::int8_t>()[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(value);
+  }
+  return std::move(out).finish();
+}
+
+// Zero points that a symmetric scheme ignores must really be 0.
+Result<void> check_no_zero_points(const WeightParts& parts) {
+  if (find_part(parts, "weight_zero_point") == nullptr) return {};
+  RQ_TRY(const Tensor zeros, require_part(parts, "weight_zero_point"));
+  if (info(zeros.dtype).bits < 8)
+    return corrupt("'weight_zero_point' is " + std::string(name_of(zeros.dtype)));
+  const std::int64_t count = zeros.elements();
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (element_as_double(zeros, i) != 0) {
+      return corrupt("'weight_zero_point' is not 0 though the scheme is symmetric");
+    }
+  }
+  return {};
+}
+
+Result<void> decode_activations(const WeightParts& parts, QuantizedWeight& out) {
+  const Activations& activations = out.scheme.activations;
+  if (activations.kind != ActivationKind::kStatic) return {};
+  RQ_TRY(Tensor scale, require_part(parts, "input_scale"));
+  if (!is_scale_dtype(scale.dtype) || scale.elements() != 1) {
+    return unexpected("input_scale", scale, "one F32, BF16 or F16");
+  }
+  const DType dtype = scale.dtype;
+  out.input_scale = relabel(std::move(scale), dtype, {1});
+  if (activations.symmetric) return {};
+  RQ_TRY(Tensor zero, require_part(parts, "input_zero_point"));
+  if (zero.dtype != DType::kI8 || zero.elements() != 1) {
+    return unexpected("input_zero_point", zero, "I8 [1]");
+  }
+  RQ_TRY(out.input_zero, widen_i8(relabel(std::move(zero), DType::kI8, {1})));
+  return {};
+}
+
+Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
+  if (!holds(scheme)) return not_held(scheme);
+  const bool is_int = scheme.element == Element::kInt;
+  RQ_TRY(const Tensor weight, require_part(parts, "weight"));
+  const DType dtype = is_int ? DType::kI8 : DType::kF8E4M3;
+  if (weight.dtype != dtype || weight.shape.size() != 2 || weight.bytes.empty()) {
+    return unexpected("weight", weight, fmt::format("{} [out, in]", name_of(dtype)));
+  }
+  QuantizedWeight out;
+  out.scheme = scheme;
+  out.rows = weight.shape[0];
+  out.cols = weight.shape[1];
+  out.codes = relabel(weight, is_int ? DType::kI8 : DType::kU8, weight.shape);
+  if (is_int) RQ_CHECK(check_range(out.codes, scheme.bits));
+  RQ_TRY(out.scales, require_on_grid(parts, "weight_scale", scheme.scale_dtype, out));
+  if (scheme.offset == Offset::kZero) {
+    RQ_TRY(const Tensor zeros, require_on_grid(parts, "weight_zero_point", DType::kI8, out));
+    RQ_TRY(out.zeros, widen_i8(zeros));
+  } else {
+    RQ_CHECK(check_no_zero_points(parts));
+  }
+  RQ_CHECK(decode_activations(parts, out));
+  RQ_CHECK(validate(out));
+  return out;
+}
+
+// As the library spells it: a tensor's one value is [1].
+Shape stored_shape(const Grid& grid, std::int64_t rows, std::int64_t cols) {
+  if (grid.is_tensor()) return {1};
+  return {grid.rows_of(rows, cols), grid.cols_of(rows, cols)};
+}
+
+Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
+  if (!holds(scheme)) return not_held(scheme);
+  const bool is_int = scheme.element == Element::kInt;
+  const Shape grid = stored_shape(scheme.grid, rows, cols);
+  std::vector<PartSpec> specs = {{"weight", is_int ? DType::kI8 : DType::kF8E4M3, {rows, cols}},
+                                 {"weight_scale", scheme.scale_dtype, grid}};
+  if (scheme.offset == Offset::kZero) specs.push_back({"weight_zero_point", DType::kI8, grid});
+  if (scheme.activations.kind == ActivationKind::kStatic) {
+    specs.push_back({"input_scale", DType::kF32, {1}});
+    if (!scheme.activations.symmetric) specs.push_back({"input_zero_point", DType::kI8, {1}});
+  }
+  return specs;
+}
+
+Result<WeightParts> encode(const QuantizedWeight& weight) {
+  RQ_CHECK(validate(weight));
+  const Scheme& scheme = weight.scheme;
+  const bool is_static = scheme.activations.kind == ActivationKind::kStatic;
+  if (!holds(scheme) || is_static == weight.input_scale.empty()) return not_held(scheme);
+  const bool is_int = scheme.element == Element::kInt;
+  if (is_int) RQ_CHECK(check_range(weight.codes, scheme.bits));
+  const Shape grid = stored_shape(scheme.grid, weight.rows, weight.cols);
+  WeightParts parts;
+  parts["weight"] = relabel(weight.codes, is_int ? DType::kI8 : DType::kF8E4M3, weight.codes.shape);
+  parts["weight_scale"] = relabel(weight.scales, scheme.scale_dtype, grid);
+  if (scheme.offset == Offset::kZero) {
+    RQ_TRY(parts["weight_zero_point"], narrow("weight_zero_point", weight.zeros, grid));
+  }
+  if (is_static) {
+    // Exact: every scale dtype is narrower than F32.
+    RQ_TRY(parts["input_scale"], to_f32(weight.input_scale));
+    if (!scheme.activations.symmetric) {
+      RQ_TRY(parts["input_zero_point"], narrow("input_zero_point", weight.input_zero, {1}));
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+extern const Codec k_codec_ct_quantized;
+const Codec k_codec_ct_quantized = {
+    .name = "ct-quantized",
+    .long_name = "compressed-tensors int-, float- and naive-quantized",
+    .source = "vllm-project/compressed-tensors naive_quantized.py@0.19.0",
+    .holds = holds,
+    .scheme_of = scheme_of,
+    .decode = decode,
+    .layout = layout,
+    .encode = encode,
+};
+
+}  // namespace requant

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "container/container.h"
+
+namespace requant {
+
+// What an index (model.safetensors.index.json) says: which shard has which tensor.
+struct ShardIndex {
+  struct Entry {
+    std::string tensor;
+    std::uint32_t shard = 0;  // index into shards
+  };
+  std::string label;
+  std::vector<std::string> shards;  // plain file names, sorted, each once
+  std::vector<Entry> entries;
+  // metadata.total_size as it was spelt; often wrong in the wild, so nothing relies on it.
+  std::optional<std::string> total_size;
+};
+
+// Every shard name is a plain name of a file of `container`; whether the files exist is not looked
+// at.
+Result<ShardIndex> read_index(const std::filesystem::path& path, const Container& container);
+
+// Holds the opened shards to the index. REQUIRES: source.files() are index.shards.
+Result<void> check_index(const ShardIndex& index, const Source& source);
+
+// What is odd but legal: a wrong total_size, tensors that the index does not list.
+std::vector<std::string> index_notes(const ShardIndex& index, const Source::Parts& parts);
+
+}  // namespace requant

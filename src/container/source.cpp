@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "base/checked.h"
+#include "base/text.h"
+#include "container/container.h"
+#include "container/strided.h"
+
+namespace requant {
+namespace {
+
+// Sorts places instead of the tensors themselves, which are much dearer to move.
+void sort_by_name(std::vector<TensorInfo>& tensors) {
+  std::vector<std::uint32_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return natural_less(tensors[a].name, tensors[b].name);
+  });
+  std::vector<TensorInfo> sorted;
+  sorted.reserve(tensors.size());
+  for (const std::uint32_t i : order) sorted.push_back(std::move(tensors[i]));
+  tensors = std::move(sorted);
+}
+
+}  // namespace
+
+Result<Source> Source::make(Parts parts) {
+  Source source;
+  source.parts_ = std::move(parts);
+  auto& tensors = source.parts_.tensors;
+  sort_by_name(tensors);
+  source.by_name_.reserve(tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto [other, fresh] = source.by_name_.emplace(tensors[i].name, i);
+    if (fresh) continue;
+    const auto file_of = [&](std::size_t t) { return source.files()[tensors[t].file].label(); };
+    return corrupt(fmt::format("{}: in {} and again in {}", printable(tensors[i].name),
+                               file_of(other->second), file_of(i)));
+  }
+  return source;
+}
+
+std::uint64_t Source::total_bytes() const {
+  Checked total(0);
+  for (const TensorInfo& tensor : parts_.tensors) total = total + tensor.bytes;
+  return total.value().value_or(UINT64_MAX);
+}
+
+const TensorInfo* Source::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &parts_.tensors[found->second];
+}
+
+Result<Tensor> Source::read(const TensorInfo& info) const {
+  const File& file = files()[info.file];
+  if (!info.strides.empty()) {
+    RQ_TRY_IN(Tensor tensor, read_strided(file, info), printable(info.name));
+    return tensor;
+  }
+  RQ_TRY_IN(Bytes bytes, file.read_at(info.offset, info.bytes), printable(info.name));
+  RQ_TRY_IN(Tensor tensor, Tensor::make(info.dtype, info.shape, std::move(bytes)),
+            file.label() + ": " + printable(info.name));
+  return tensor;
+}
+
+Result<void> Source::read_bytes(const TensorInfo& info, std::uint64_t begin,
+                                std::span<std::byte> out) const {
+  const auto end = (Checked(begin) + out.size()).value();
+  const auto from = (Checked(info.offset) + begin).value();
+  if (!end || *end > info.bytes || !from) {
+    return usage(fmt::format("{}: asked for bytes {} to {}, it has {}", printable(info.name), begin,
+                             end.value_or(UINT64_MAX), info.bytes));
+  }
+  RQ_CHECK_IN(files()[info.file].read_at(*from, out), printable(info.name));
+  return {};
+}
+
+}  // namespace requant

@@ -1,0 +1,134 @@
+#include "dialect/name_rules.h"
+
+#include <fmt/format.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <array>
+
+#include "base/text.h"
+
+namespace requant {
+namespace {
+
+// An honest pattern on a name of 100 characters takes a few thousand steps.
+constexpr std::uint32_t kStepLimit = 200'000;
+constexpr std::uint32_t kHeapLimitKiB = 4096;
+constexpr std::size_t kPatternLimit = 4096;
+constexpr std::size_t kEntriesLimit = 1'000'000;
+
+struct FreeCode {
+  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+};
+struct FreeData {
+  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+};
+struct FreeContext {
+  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+};
+
+const unsigned char* units(std::string_view text) {
+  return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
+}
+
+std::string reason_of(int code) {
+  std::array<unsigned char, 256> text{};
+  pcre2_get_error_message(code, text.data(), text.size());
+  return static_cast<const char*>(static_cast<const void*>(text.data()));
+}
+
+}  // namespace
+
+struct NamePattern::Compiled {
+  std::string text;
+  std::unique_ptr<pcre2_code, FreeCode> code;
+  std::unique_ptr<pcre2_match_context, FreeContext> context;
+  std::unique_ptr<pcre2_match_data, FreeData> data;
+};
+
+NamePattern::NamePattern(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
+NamePattern::NamePattern(NamePattern&&) noexcept = default;
+NamePattern& NamePattern::operator=(NamePattern&&) noexcept = default;
+NamePattern::~NamePattern() = default;
+
+Result<NamePattern> NamePattern::compile(std::string_view pattern) {
+  if (pattern.size() > kPatternLimit) {
+    return refused(fmt::format("pattern of {} bytes, expected at most {}", pattern.size(),
+                               kPatternLimit));
+  }
+  int error = 0;
+  std::size_t offset = 0;
+  auto compiled = std::make_unique<Compiled>();
+  compiled->text = pattern;
+  compiled->code.reset(pcre2_compile(units(pattern), pattern.size(),
+                                     PCRE2_ANCHORED | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
+                                         PCRE2_NEVER_BACKSLASH_C,
+                                     &error, &offset, nullptr));
+  if (!compiled->code) {
+    return corrupt(fmt::format("pattern {} is no regular expression: {} at {}", in_quotes(pattern),
+                               reason_of(error), offset));
+  }
+  compiled->context.reset(pcre2_match_context_create(nullptr));
+  compiled->data.reset(pcre2_match_data_create_from_pattern(compiled->code.get(), nullptr));
+  if (!compiled->context || !compiled->data) return resource("no memory for a pattern");
+  pcre2_set_match_limit(compiled->context.get(), kStepLimit);
+  pcre2_set_depth_limit(compiled->context.get(), kStepLimit);
+  pcre2_set_heap_limit(compiled->context.get(), kHeapLimitKiB);
+  return NamePattern(std::move(compiled));
+}
+
+Result<bool> NamePattern::matches(std::string_view name) const {
+  const int code = pcre2_match(compiled_->code.get(), units(name), name.size(), 0, 0,
+                               compiled_->data.get(), compiled_->context.get());
+  if (code >= 0) return true;
+  if (code == PCRE2_ERROR_NOMATCH) return false;
+  return refused(fmt::format("pattern {} takes too long on {}: {}", in_quotes(compiled_->text),
+                             in_quotes(name), reason_of(code)));
+}
+
+Result<NameRules> NameRules::parse(std::vector<std::string> entries) {
+  if (entries.size() > kEntriesLimit) return refused("a list of over a million names");
+  NameRules rules;
+  rules.entries_ = std::move(entries);
+  for (std::size_t i = 0; i < rules.entries_.size(); ++i) {
+    const std::string& entry = rules.entries_[i];
+    if (entry.starts_with("re:")) {
+      RQ_TRY(auto pattern, NamePattern::compile(std::string_view(entry).substr(3)));
+      rules.patterns_.emplace_back(std::move(pattern), i);
+    } else {
+      rules.names_.try_emplace(entry, i);
+    }
+  }
+  return rules;
+}
+
+Result<NameRules> NameRules::parse(const Json* list, std::string_view key) {
+  std::vector<std::string> entries;
+  if (list != nullptr && !list->is_null()) {
+    if (!list->is_array()) return corrupt(fmt::format("'{}' is no list", key));
+    for (const Json& item : list->items()) {
+      if (!item.is_string()) return corrupt(fmt::format("'{}' holds what is no string", key));
+      entries.emplace_back(*item.as_string());
+    }
+  }
+  RQ_TRY_IN(auto rules, parse(std::move(entries)), fmt::format("'{}'", key));
+  return rules;
+}
+
+Result<std::optional<NameRules::Hit>> NameRules::find(std::string_view module,
+                                                      std::string_view class_name) const {
+  if (const auto at = names_.find(std::string(module)); at != names_.end()) {
+    return std::optional(Hit{Rank::kName, at->second});
+  }
+  for (const auto& [pattern, entry] : patterns_) {
+    RQ_TRY(const bool matched, pattern.matches(module));
+    if (matched) return std::optional(Hit{Rank::kPattern, entry});
+  }
+  if (class_name.empty()) return std::optional<Hit>();
+  const auto at = names_.find(std::string(class_name));
+  if (at == names_.end()) return std::optional<Hit>();
+  return std::optional(Hit{Rank::kClass, at->second});
+}
+
+}  // namespace requant

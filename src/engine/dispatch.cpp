@@ -1,0 +1,118 @@
+#include "engine/dispatch.h"
+
+#include <algorithm>
+
+namespace requant {
+
+namespace {
+
+struct Taken {
+  const SchemeRow* row = nullptr;  // nullptr: no row, or not known which
+  Truth found = Truth::kNo;
+  std::string unknown;
+};
+
+Taken first_match(const std::vector<SchemeRow>& rows, const EngineFacts& facts) {
+  for (const SchemeRow& row : rows) {
+    const Truth truth = row.when.evaluate(facts);
+    if (truth == Truth::kYes) return {.row = &row, .found = Truth::kYes, .unknown = {}};
+    if (truth == Truth::kUnknown) {
+      return {.row = nullptr,
+              .found = Truth::kUnknown,
+              .unknown = row.when.unknown_reason(facts) + " (" + row.src + ")"};
+    }
+  }
+  return {};
+}
+
+// Kernels compare a group size of -1 where a config says null for "one group for all inputs".
+EngineFacts kernel_facts(const EngineFacts& facts) {
+  EngineFacts out(&facts);
+  const auto group = facts.find("w.group_size");
+  if (!group || group->is_null()) out.set("w.group_size", -1);
+  return out;
+}
+
+Truth any_kernel(const Situation& situation, const EngineFacts& weight_facts) {
+  const EngineFacts facts = kernel_facts(weight_facts);
+  const double capability = facts.find("dev.cc")->number().value_or(0);
+  Truth any = Truth::kNo;
+  for (const KernelRow& kernel : situation.engine->kernels) {
+    if (situation.engine->capability == 0 && kernel.min_capability > capability) continue;
+    Truth usable = Truth::kYes;
+    for (const Predicate& reject : kernel.rejects) usable = usable & !reject.evaluate(facts);
+    any = any | usable;
+  }
+  return any;
+}
+
+bool lists(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+void set_match(EngineFacts& facts, std::string_view name, const Taken& match) {
+  if (match.found == Truth::kUnknown) {
+    facts.set("dispatch.unknown", match.unknown);
+    return;
+  }
+  const bool rejected = match.row == nullptr || match.row->scheme.empty();
+  facts.set(name, rejected ? FactValue("no_match") : FactValue(match.row->scheme));
+  if (match.row != nullptr && !rejected) {
+    facts.set("tensors.class", match.row->scheme);
+    facts.set("schemes[match].min_capability", match.row->min_capability);
+  }
+}
+
+}  // namespace
+
+void set_dispatch_facts(EngineFacts& facts, const WeightClass& weights,
+                        const Situation& situation) {
+  const EngineData& engine = *situation.engine;
+  const bool expert = weights.example->place.role == Role::kExpert;
+  // What is not asked is not in the way.
+  facts.set("schemes[match].min_capability", 0);
+  facts.set("dispatch.unknown", "");
+  if (situation.method != "compressed-tensors") {
+    facts.set("schemes", "not asked");
+    facts.set("moe_schemes", "not asked");
+    if (const auto name = engine.text_at({"method_tensors", situation.method}); !name.empty()) {
+      facts.set("tensors.class", name);
+    }
+  } else if (weights.group == nullptr) {
+    facts.set("schemes", "not asked");  // the rule on targets speaks
+    facts.set("moe_schemes", "not asked");
+  } else if (expert) {
+    facts.set("schemes", "not asked");
+    set_match(facts, "moe_schemes", first_match(engine.moe_schemes, facts));
+  } else {
+    facts.set("moe_schemes", "not asked");
+    set_match(facts, "schemes", first_match(engine.schemes, facts));
+  }
+  const auto scheme = facts.find("schemes");
+  const bool asks_kernels = lists(engine.texts_at({"kernel_methods"}), situation.method) ||
+                            (scheme && scheme->text() != nullptr &&
+                             lists(engine.texts_at({"kernel_schemes"}), *scheme->text()));
+  if (!asks_kernels) {
+    facts.set("kernels", "not asked");
+    return;
+  }
+  const Truth any = any_kernel(situation, facts);
+  if (any != Truth::kUnknown) facts.set("kernels", any == Truth::kYes ? "match" : "no_match");
+}
+
+std::vector<Judgement> judge_dispatch(const EngineFacts& facts, const Situation& situation) {
+  const auto unknown = facts.find("dispatch.unknown");
+  if (!unknown || unknown->text() == nullptr || unknown->text()->empty()) return {};
+  return {{.rule = situation.engine->id.engine + ".scheme-not-known",
+           .truth = Truth::kUnknown,
+           .where = {},
+           .expected = {},
+           .observed = {},
+           .message = {},
+           .reason = "which of the engine's schemes takes this layer is not known from the data",
+           .src = {},
+           .unknown = *unknown->text(),
+           .fixes = {}}};
+}
+
+}  // namespace requant

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codec/codec.h"
+#include "dialect/dialect.h"
+#include "plan/loss.h"
+#include "plan/target.h"
+
+namespace requant {
+
+// What happens to a weight between its decoding and its encoding.
+struct Chain {
+  bool repairs_zero_rows = false;  // the source's writer leaves rows of scale 0 behind
+  bool rounds_to_e4m3fn = false;   // from e5m2
+  std::optional<Grid> grid;
+  std::optional<DType> scale_dtype;
+  std::optional<Activations> activations;
+
+  Scheme result;
+  LossSet losses;
+};
+
+// The chain of least loss at whose end the target's dialect can hold the weight; nothing where there
+// is none.
+std::optional<Chain> find_chain(const Scheme& source, const Target& target);
+
+// One loss as it turned out.
+struct LossTaken {
+  Loss loss = Loss::kCodeRounding;
+  std::string bound;  // "12 codes, at most 2.2e-06 of the row's largest"
+};
+
+struct ChainResult {
+  QuantizedWeight weight;
+  std::vector<std::int64_t> repaired_rows;
+  std::vector<LossTaken> losses;
+};
+
+// Also checks that the weight is sound: kRefused for NaN codes and scales that cannot be meant.
+Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight);
+
+// The most that a loss of this chain can change, as known before any data is read.
+std::string bound_of(Loss loss);
+
+}  // namespace requant

@@ -1,0 +1,100 @@
+#include "plan/config_edit.h"
+
+#include <algorithm>
+
+namespace requant {
+namespace {
+
+constexpr std::string_view kBlock = "quantization_config";
+
+bool is_linear_like(const DenseTensor& tensor) {
+  const Role role = tensor.place.role;
+  return tensor.is_weight && (role == Role::kLinear || role == Role::kExpert ||
+                              role == Role::kLmHead || role == Role::kRouter);
+}
+
+// Plan's weights as dialects want to see them.
+struct Request {
+  std::vector<TargetWeight> quantized;
+  std::vector<TargetWeight> unquantized;
+};
+
+Request weights_of(const Checkpoint& checkpoint, const Plan& plan) {
+  Request request;
+  for (const WeightStep& step : plan.weights) {
+    const Weight& weight = *step.weight;
+    request.quantized.push_back(
+        {weight.module, weight.place, plan.routes[step.route].chain.result});
+  }
+  for (const DenseTensor& tensor : checkpoint.dense()) {
+    if (!is_linear_like(tensor)) continue;
+    request.unquantized.push_back({tensor.module, tensor.place, Scheme::dense(tensor.tensor->dtype)});
+  }
+  return request;
+}
+
+void erase_at(Json& config, const std::vector<std::string>& path) {
+  Json* parent = &config;
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
+    parent = parent->find(path[i]);
+    if (parent == nullptr) return;
+  }
+  parent->erase(path.back());
+}
+
+void set_dtype(Json& config, const Architecture& architecture, DType dtype) {
+  std::vector<Json*> places = {&config};
+  for (const std::string& key : architecture.language_config_keys()) {
+    if (Json* part = config.find(key); part != nullptr) places.push_back(part);
+  }
+  for (Json* place : places) {
+    for (const std::string_view key : {"torch_dtype", "dtype"}) {
+      if (place->find(key) != nullptr) place->set(key, std::string(torch_name_of(dtype)));
+    }
+  }
+}
+
+}  // namespace
+
+bool ties_embeddings(const Json& config, const Architecture& architecture) {
+  for (const std::string& key : architecture.language_config_keys()) {
+    const Json* value = config.at({key, "tie_word_embeddings"});
+    if (value != nullptr) return value->as_bool().value_or(false);
+  }
+  const Json* value = config.find("tie_word_embeddings");
+  return value != nullptr && value->as_bool().value_or(false);
+}
+
+Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
+  Json config = checkpoint.config();
+  for (const ConfigBlock& block : find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
+    const bool stays = block.path.size() == 1 && block.path.front() == kBlock;
+    if (!stays || plan.target.is_dense()) erase_at(config, block.path);
+  }
+  if (plan.target.is_dense()) {
+    if (!plan.target.scheme.empty() && !plan.weights.empty()) {
+      set_dtype(config, checkpoint.architecture(), dense_dtype(plan.target, config));
+    }
+    return config;
+  }
+  const Request request = weights_of(checkpoint, plan);
+  RQ_TRY_IN(Json block,
+            plan.target.dialect->quantization_config({.config = checkpoint.config(),
+                                                      .architecture = checkpoint.architecture(),
+                                                      .quantized = request.quantized,
+                                                      .unquantized = request.unquantized}),
+            plan.target.dialect->name);
+  config.set(kBlock, std::move(block));
+  return config;
+}
+
+Result<std::map<std::string, Json>> side_documents(const Checkpoint& checkpoint, const Plan& plan) {
+  if (plan.target.dialect->side_files == nullptr) return std::map<std::string, Json>{};
+  const Request request = weights_of(checkpoint, plan);
+  return plan.target.dialect->side_files({.config = checkpoint.config(),
+                                          .architecture = checkpoint.architecture(),
+                                          .quantized = request.quantized,
+                                          .unquantized = request.unquantized});
+}
+
+}  // namespace requant

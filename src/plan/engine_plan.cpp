@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+#include "engine/check.h"
+#include "plan/plan.h"
+#include "plan/receipt.h"
+
+namespace requant {
+namespace {
+
+struct Candidate {
+  Target target;
+  bool keep_config = false;
+};
+
+// The source's own form first, unquantised forms last; between them the order of the registry.
+std::vector<Candidate> candidates(const Checkpoint& checkpoint) {
+  const Dialect& own = checkpoint.dialect();
+  std::vector<Candidate> list = {{{.dialect = &own, .scheme = {}}, true}};
+  if (own.quantization_config != nullptr) list.push_back({{.dialect = &own, .scheme = {}}, false});
+  for (const Dialect* dialect : dialects()) {
+    const bool writes = dialect->quantization_config != nullptr && dialect->codec_for != nullptr;
+    if (writes && dialect != &own) list.push_back({{.dialect = dialect, .scheme = {}}, false});
+  }
+  if (const Dialect* dense = find_dialect("dense"); dense != nullptr && dense != &own) {
+    list.push_back({{.dialect = dense, .scheme = {}}, false});
+  }
+  return list;
+}
+
+std::vector<std::string> file_names(const Plan& plan) {
+  std::vector<std::string> names = {"README.md", "config.json", std::string(kReceiptName)};
+  for (const SideFile& file : plan.files) {
+    if (file.action != FileAction::kDrop) names.push_back(file.name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
+                               const EngineId& engine) {
+  const Subject subject{.path = checkpoint.root(),
+                        .config = plan.config,
+                        .architecture = checkpoint.architecture(),
+                        .container = "safetensors",
+                        .dialect = std::string(plan.target_weights.empty()
+                                                   ? "dense"
+                                                   : plan.target.dialect->name),
+                        .weights = plan.target_weights,
+                        .dense = plan.target_dense,
+                        .files = file_names(plan)};
+  return check(subject, engine, {});
+}
+
+// What the search has seen, for the refusal.
+struct Search {
+  std::optional<Plan> best;
+  std::vector<std::string> notes;
+
+  bool beats_best(const Plan& plan) const { return !best || plan.losses < best->losses; }
+
+  void note(const Candidate& candidate, const std::string& why) {
+    const bool as_is = candidate.keep_config;
+    notes.push_back(fmt::format("{}: {}", as_is ? "as it is" : candidate.target.dialect->name, why));
+  }
+};
+
+}  // namespace
+
+Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine,
+                           PlanRequest request) {
+  RQ_TRY(const EngineId id, parse_engine(engine));
+  request.counts_dequantise = true;
+  Search search;
+  for (const Candidate& candidate : candidates(checkpoint)) {
+    request.target = candidate.target;
+    request.keep_config = candidate.keep_config;
+    auto plan = make_plan(checkpoint, request);
+    if (!plan) {
+      search.note(candidate, plan.error().message());
+      continue;
+    }
+    if (!search.beats_best(*plan)) continue;
+    RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, id));
+    if (report.verdict != Verdict::kYes) {
+      search.note(candidate, report.summary);
+      continue;
+    }
+    search.best = *std::move(plan);
+    if (search.best->losses.empty()) break;
+  }
+  if (!search.best) {
+    return refused(fmt::format("nothing that requant can write is known to run on {}: {}",
+                               engine, join(search.notes, "; ")));
+  }
+  return *std::move(search.best);
+}
+
+}  // namespace requant

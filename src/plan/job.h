@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "plan/memory.h"
+#include "plan/run_plan.h"
+#include "plan/shard_set.h"
+
+namespace requant {
+
+// What the jobs of one run share. Each job has its own tensors, so records need no lock.
+struct Run {
+  const Checkpoint& checkpoint;
+  const Plan& plan;
+  ShardSet& shards;
+  ByteBudget& budget;
+  std::vector<TensorRecord>& records;
+  std::atomic<std::uint64_t> done = 0;
+  std::atomic<bool> stopped = false;  // another job failed
+};
+
+// Writes a piece of an output; kInterrupted once the run is to end.
+Result<void> put(Run& run, std::uint32_t output, std::uint64_t begin,
+                 std::span<const std::byte> bytes);
+
+// Looks at a piece of a tensor on its way; an Error ends the job.
+using Inspect = std::function<Result<void>(std::span<const std::byte>)>;
+
+// Copies a tensor piece by piece through `space`, hashing it. kChunkBytes of space.
+Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output,
+                         std::span<std::byte> space, const Inspect& inspect = {});
+
+Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> space);
+
+}  // namespace requant

@@ -1,0 +1,248 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.h"
+#include "plan/config_edit.h"
+#include "plan/memory.h"
+#include "plan/plan.h"
+#include "plan/shards.h"
+#include "plan/side_files.h"
+
+namespace requant {
+namespace {
+
+constexpr auto kStepNames = std::to_array<std::string_view>({"copy", "rename", "transcode", "decode"});
+constexpr auto kActionNames = std::to_array<std::string_view>({"copy", "write", "drop"});
+constexpr auto kKvScales = std::to_array<std::string_view>({"k_scale", "v_scale", "q_scale"});
+
+bool is_kv_scale(std::string_view name) {
+  return std::ranges::find(kKvScales, split_tensor_name(name).second) != kKvScales.end();
+}
+
+// Builds a Plan piece by piece.
+class Planner {
+ public:
+  Planner(const Checkpoint& checkpoint, const PlanRequest& request)
+      : checkpoint_(checkpoint), request_(request) {
+    plan_.target = request.target;
+  }
+
+  Result<Plan> run() {
+    if (checkpoint_.weights().empty() && !request_.target.is_dense()) {
+      return refused(printable(checkpoint_.root().string(), 4096) +
+                     ": no weight is quantised, so there is nothing to convert");
+    }
+    for (const Weight& weight : checkpoint_.weights()) RQ_CHECK(add_weight(weight));
+    for (const DenseTensor& tensor : checkpoint_.dense()) RQ_CHECK(add_dense(tensor));
+    RQ_CHECK(check_names());
+    plan_.shards = make_shards(std::move(shard_items_), plan_.outputs, request_.max_shard_bytes);
+    for (const Shard& shard : plan_.shards) plan_.output_bytes += shard.bytes;
+    RQ_CHECK(plan_documents());
+    plan_.peak_memory_bytes = peak_memory(plan_, request_.threads);
+    return std::move(plan_);
+  }
+
+ private:
+  Result<std::uint32_t> route_of(const Weight& weight) {
+    const bool as_written = is_as_written(weight);
+    for (std::size_t i = 0; i < plan_.routes.size(); ++i) {
+      const Route& route = plan_.routes[i];
+      if (route.from == weight.codec && route.as_written == as_written &&
+          route.source == weight.scheme) {
+        return static_cast<std::uint32_t>(i);
+      }
+    }
+    RQ_TRY_IN(Route route,
+              make_route(weight, checkpoint_.dialect(), request_.target, checkpoint_.config()),
+              printable(weight.module));
+    plan_.routes.push_back(std::move(route));
+    return static_cast<std::uint32_t>(plan_.routes.size() - 1);
+  }
+
+  Result<std::uint32_t> add_output(PlannedTensor tensor, StepKind kind, std::string key,
+                                   std::vector<std::string> sources) {
+    const auto count = element_count(tensor.shape);
+    const auto bytes = count ? byte_size(tensor.dtype, *count) : std::nullopt;
+    if (!bytes) return corrupt(printable(tensor.name) + ": its size overflows");
+    const auto index = static_cast<std::uint32_t>(plan_.outputs.size());
+    plan_.outputs.push_back({.tensor = std::move(tensor), .bytes = *bytes, .shard = 0, .kind = kind,
+                             .sources = std::move(sources)});
+    shard_items_.push_back({std::move(key), index});
+    return index;
+  }
+
+  // The tensors that a weight will have.
+  Result<std::vector<PartSpec>> specs_of(const Weight& weight, const Route& route) const {
+    std::vector<PartSpec> specs;
+    if (route.to == nullptr) {
+      specs.push_back({"weight", route.dense, {weight.rows, weight.cols}});
+      return specs;
+    }
+    if (!route.verbatim) return route.to->layout(route.chain.result, weight.rows, weight.cols);
+    for (const auto& [suffix, info] : weight.parts) {
+      specs.push_back({suffix, info->dtype, info->shape});
+    }
+    return specs;
+  }
+
+  static std::string source_of(const Route& route, const std::string& suffix) {
+    if (route.verbatim) return suffix;
+    const auto found = std::ranges::find(route.carried, suffix, [](const auto& c) { return c.second; });
+    return found == route.carried.end() ? std::string() : found->first;
+  }
+
+  Result<void> add_weight(const Weight& weight) {
+    RQ_TRY(const std::uint32_t index, route_of(weight));
+    const Route& route = plan_.routes[index];
+    RQ_TRY_IN(const std::vector<PartSpec> specs, specs_of(weight, route), printable(weight.module));
+    WeightStep step{.weight = &weight, .route = index, .outputs = {}};
+    Weight after{.module = weight.module, .place = weight.place, .codec = route.to,
+                 .scheme = route.chain.result, .rows = weight.rows, .cols = weight.cols,
+                 .parts = {}};
+    for (const PartSpec& spec : specs) {
+      const std::string name = weight.module + "." + spec.suffix;
+      const std::string source = source_of(route, spec.suffix);
+      const StepKind kind = route.to == nullptr ? StepKind::kDecode
+                            : source.empty()    ? StepKind::kTranscode
+                            : source == spec.suffix ? StepKind::kCopy
+                                                    : StepKind::kRename;
+      RQ_TRY(const std::uint32_t output,
+             add_output({name, spec.dtype, spec.shape}, kind,
+                        shard_key(weight.module, weight.place), sources_of(weight, source)));
+      step.outputs.emplace_back(spec.suffix, output);
+      after.parts.emplace_back(spec.suffix, add_target_tensor(output));
+    }
+    count_losses(weight, route);
+    if (route.to != nullptr) plan_.target_weights.push_back(std::move(after));
+    if (route.to == nullptr) {
+      plan_.target_dense.push_back({weight.module, weight.place, after.parts.front().second, true});
+    }
+    plan_.weights.push_back(std::move(step));
+    return {};
+  }
+
+  static std::vector<std::string> sources_of(const Weight& weight, const std::string& suffix) {
+    std::vector<std::string> sources;
+    for (const auto& [own, info] : weight.parts) {
+      if (suffix.empty() || own == suffix) sources.push_back(info->name);
+    }
+    return sources;
+  }
+
+  const TensorInfo* add_target_tensor(std::uint32_t output) {
+    const OutputTensor& planned = plan_.outputs[output];
+    TensorInfo info;
+    info.name = planned.tensor.name;
+    info.dtype = planned.tensor.dtype;
+    info.shape = planned.tensor.shape;
+    info.bytes = planned.bytes;
+    plan_.target_tensors.push_back(std::move(info));
+    return &plan_.target_tensors.back();
+  }
+
+  void count_losses(const Weight& weight, const Route& route) {
+    if (route.chain.repairs_zero_rows) ++plan_.repairable_weights;
+    for (const Loss loss : route.chain.losses.list()) add_loss(loss, weight.module);
+    // Asked for by name, an unquantised form is no loss; for an engine it is the last resort.
+    if (route.to == nullptr && request_.counts_dequantise) add_loss(Loss::kDequantise, weight.module);
+  }
+
+  void add_loss(Loss loss, const std::string& name) {
+    plan_.losses.add(loss);
+    auto found = std::ranges::find(plan_.loss_list, loss, &PlannedLoss::loss);
+    if (found == plan_.loss_list.end()) {
+      plan_.loss_list.push_back({loss, 0, name, bound_of(loss)});
+      found = plan_.loss_list.end() - 1;
+    }
+    ++found->weights;
+  }
+
+  Result<void> add_dense(const DenseTensor& tensor) {
+    const TensorInfo& info = *tensor.tensor;
+    const bool tied_copy = tensor.place.role == Role::kLmHead && !info.shares_with.empty() &&
+                           ties_embeddings(checkpoint_.config(), checkpoint_.architecture());
+    if (tied_copy) {
+      plan_.dropped.push_back({info.name, "the same memory as " + info.shares_with +
+                                              ", and config.json ties the two"});
+      return {};
+    }
+    if (is_kv_scale(info.name) && request_.target.dialect != &checkpoint_.dialect()) {
+      plan_.dropped.push_back({info.name, "the target has no scales of the KV cache"});
+      add_loss(Loss::kKvScalesDropped, info.name);
+      return {};
+    }
+    RQ_TRY(const std::uint32_t output,
+           add_output({info.name, info.dtype, info.shape}, StepKind::kCopy,
+                      shard_key(tensor.module, tensor.place), {info.name}));
+    plan_.copies.push_back({&info, output});
+    plan_.target_dense.push_back({tensor.module, tensor.place, add_target_tensor(output),
+                                  tensor.is_weight});
+    return {};
+  }
+
+  Result<void> check_names() const {
+    std::set<std::string_view> names;
+    for (const OutputTensor& output : plan_.outputs) {
+      if (names.insert(output.tensor.name).second) continue;
+      return refused(printable(output.tensor.name) + ": two tensors of the result have this name");
+    }
+    if (names.empty()) return refused("there are no tensors to convert");
+    return {};
+  }
+
+  Result<void> plan_documents() {
+    if (checkpoint_.config().members().empty()) {
+      return refused(printable(checkpoint_.root().string(), 4096) +
+                     ": no config.json, so the result could not state its quantisation");
+    }
+    plan_.config = checkpoint_.config();
+    plan_.config_changes = !request_.keep_config;
+    if (!request_.keep_config) {
+      RQ_TRY(plan_.config, edit_config(checkpoint_, plan_));
+    }
+    plan_.config_changes = !(plan_.config == checkpoint_.config());
+    RQ_TRY(plan_.files, plan_side_files(checkpoint_, request_.tokenizer_from));
+    RQ_TRY(const auto documents, side_documents(checkpoint_, plan_));
+    for (const auto& [name, document] : documents) {
+      std::erase_if(plan_.files, [&](const SideFile& file) { return file.name == name; });
+      plan_.files.push_back({.name = name, .action = FileAction::kWrite, .from = {},
+                             .content = document.dump(2) + "\n",
+                             .reason = fmt::format("for readers of {}", plan_.target.dialect->name)});
+    }
+    if (std::string index = shard_index(plan_); !index.empty()) {
+      plan_.files.push_back({.name = "model.safetensors.index.json", .action = FileAction::kWrite,
+                             .from = {}, .content = std::move(index), .reason = "lists the shards"});
+    }
+    return {};
+  }
+
+  const Checkpoint& checkpoint_;
+  const PlanRequest& request_;
+  Plan plan_;
+  std::vector<ShardItem> shard_items_;
+};
+
+}  // namespace
+
+std::string_view name_of(StepKind kind) { return kStepNames[static_cast<std::size_t>(kind)]; }
+std::string_view name_of(FileAction action) { return kActionNames[static_cast<std::size_t>(action)]; }
+
+Result<Plan> make_plan(const Checkpoint& checkpoint, const PlanRequest& request) {
+  return Planner(checkpoint, request).run();
+}
+
+Result<void> check_losses(const Plan& plan, LossSet allowed) {
+  for (const PlannedLoss& loss : plan.loss_list) {
+    if (allowed.has(loss.loss)) continue;
+    return refused(fmt::format("{}: {} ({}{}{}; {} weights); --allow {} gives leave",
+                               printable(loss.first), name_of(loss.loss), meaning_of(loss.loss),
+                               loss.bound.empty() ? "" : ", ", loss.bound, loss.weights,
+                               name_of(loss.loss)));
+  }
+  return {};
+}
+
+}  // namespace requant

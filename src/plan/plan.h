@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "container/writer.h"
+#include "plan/chain.h"
+#include "plan/loss.h"
+#include "plan/route.h"
+#include "plan/target.h"
+
+namespace requant {
+
+enum class StepKind : std::uint8_t {
+  kCopy,       // the same bytes under the same name
+  kRename,     // the same bytes under another name
+  kTranscode,  // decoded, encoded, and decoded again to compare
+  kDecode,     // the exact values, rounded once to a float type
+};
+std::string_view name_of(StepKind kind);
+
+// A tensor that the output will have.
+struct OutputTensor {
+  PlannedTensor tensor;
+  std::uint64_t bytes = 0;
+  std::uint32_t shard = 0;
+  StepKind kind = StepKind::kCopy;
+  std::vector<std::string> sources;  // the tensors that it is made from
+};
+
+// One quantised weight: where its tensors go.
+struct WeightStep {
+  const Weight* weight = nullptr;  // belongs to the Checkpoint
+  std::uint32_t route = 0;
+  std::vector<std::pair<std::string, std::uint32_t>> outputs;  // suffix and index into outputs
+};
+
+// One tensor that is copied as it is.
+struct CopyStep {
+  const TensorInfo* tensor = nullptr;  // belongs to the Checkpoint
+  std::uint32_t output = 0;
+};
+
+// A tensor that the output will not have, and why.
+struct DroppedTensor {
+  std::string name;
+  std::string reason;
+};
+
+struct PlannedLoss {
+  Loss loss = Loss::kCodeRounding;
+  std::uint64_t weights = 0;
+  std::string first;  // a weight or tensor that it happens to
+  std::string bound;
+};
+
+enum class FileAction : std::uint8_t { kCopy, kWrite, kDrop };
+std::string_view name_of(FileAction action);
+
+struct SideFile {
+  std::string name;  // relative to the folder
+  FileAction action = FileAction::kCopy;
+  std::filesystem::path from;  // kCopy
+  std::string content;         // kWrite
+  std::string reason;
+};
+
+struct Shard {
+  std::string file;  // "model-00001-of-00002.safetensors"
+  std::uint64_t bytes = 0;
+  std::vector<std::uint32_t> outputs;
+};
+
+// What a conversion will do. Lives no longer than its Checkpoint.
+struct Plan {
+  Plan() = default;
+  Plan(Plan&&) = default;
+  Plan& operator=(Plan&&) = default;
+  Plan(const Plan&) = delete;  // its parts point into each other
+  Plan& operator=(const Plan&) = delete;
+
+  Target target;
+  std::vector<Route> routes;
+  std::vector<OutputTensor> outputs;
+  std::vector<WeightStep> weights;
+  std::vector<CopyStep> copies;
+  std::vector<DroppedTensor> dropped;
+  std::vector<Shard> shards;
+  std::vector<SideFile> files;  // config.json is not among them
+  Json config;
+  bool config_changes = true;
+
+  LossSet losses;
+  std::vector<PlannedLoss> loss_list;
+  std::uint64_t repairable_weights = 0;  // in which rows of scale 0 will be looked for
+  std::uint64_t output_bytes = 0;        // of the weight files
+  std::uint64_t peak_memory_bytes = 0;   // an upper bound
+
+  // The result as an engine would see it.
+  std::vector<Weight> target_weights;
+  std::vector<DenseTensor> target_dense;
+  std::deque<TensorInfo> target_tensors;
+};
+
+struct PlanRequest {
+  Target target;
+  std::uint64_t max_shard_bytes = std::uint64_t{5'000'000'000};
+  std::filesystem::path tokenizer_from;  // empty: the source's own files
+  bool keep_config = false;              // nothing in config.json is to change
+  bool counts_dequantise = false;        // going dense is a loss: nobody asked for it by name
+  int threads = 1;
+};
+
+// Looks at headers only. kRefused where the target cannot hold a weight.
+Result<Plan> make_plan(const Checkpoint& checkpoint, const PlanRequest& request);
+
+// kRefused, naming the loss, a tensor and the option, unless every loss has leave.
+Result<void> check_losses(const Plan& plan, LossSet allowed);
+
+// The plan of least loss whose result the engine ("vllm@0.7.3") accepts: what --for asks for.
+Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine,
+                           PlanRequest request);
+
+}  // namespace requant

@@ -1,0 +1,118 @@
+#include "plan/receipt.h"
+
+#include "base/json.h"
+#include "plan/version.h"
+
+namespace requant {
+namespace {
+
+Json strings(const std::vector<std::string>& texts) {
+  Json array = Json::array();
+  for (const std::string& text : texts) array.append(text);
+  return array;
+}
+
+Json shape_json(const Shape& shape) {
+  Json array = Json::array();
+  for (const std::int64_t size : shape) array.append(size);
+  return array;
+}
+
+Json sources_json(const OutputTensor& output, const TensorRecord& record) {
+  Json array = Json::array();
+  for (std::size_t i = 0; i < output.sources.size(); ++i) {
+    Json source = Json::object();
+    source.set("name", output.sources[i]);
+    if (i < record.source_sha256.size()) source.set("sha256", record.source_sha256[i]);
+    array.append(std::move(source));
+  }
+  return array;
+}
+
+Json rows_json(const std::vector<std::int64_t>& rows) {
+  Json array = Json::array();
+  for (const std::int64_t row : rows) array.append(row);
+  return array;
+}
+
+Json tensor_json(const Plan& plan, const OutputTensor& output, const TensorRecord& record) {
+  Json entry = Json::object();
+  entry.set("name", output.tensor.name);
+  entry.set("dtype", std::string(name_of(output.tensor.dtype)));
+  entry.set("shape", shape_json(output.tensor.shape));
+  entry.set("file", plan.shards[output.shard].file);
+  entry.set("sha256", record.sha256);
+  entry.set("step", std::string(name_of(output.kind)));
+  entry.set("sources", sources_json(output, record));
+  if (!record.repaired_rows.empty()) entry.set("repaired_rows", rows_json(record.repaired_rows));
+  if (!record.losses.empty()) {
+    Json losses = Json::array();
+    for (const LossTaken& loss : record.losses) {
+      Json item = Json::object();
+      item.set("loss", std::string(name_of(loss.loss)));
+      item.set("bound", loss.bound);
+      losses.append(std::move(item));
+    }
+    entry.set("losses", std::move(losses));
+  }
+  const bool rounded = output.kind == StepKind::kDecode;
+  entry.set("exact", record.losses.empty() && record.repaired_rows.empty() && !rounded);
+  return entry;
+}
+
+Json options_json(const Plan& plan) {
+  Json options = Json::object();
+  std::string to(plan.target.dialect->name);
+  if (!plan.target.scheme.empty()) to += ":" + plan.target.scheme;
+  options.set("to", to);
+  std::vector<std::string> losses;
+  for (const Loss loss : plan.losses.list()) losses.emplace_back(name_of(loss));
+  options.set("losses", strings(losses));
+  return options;
+}
+
+// One tensor a line, so that two receipts can be compared by eye.
+void append_lines(std::string& text, const std::vector<Json>& items) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    text += "    " + items[i].dump(0) + (i + 1 < items.size() ? ",\n" : "\n");
+  }
+}
+
+}  // namespace
+
+std::string receipt(const Checkpoint& checkpoint, const Plan& plan, const RunReport& report) {
+  std::vector<Json> tensors;
+  for (std::size_t i = 0; i < plan.outputs.size(); ++i) {
+    tensors.push_back(tensor_json(plan, plan.outputs[i], report.tensors[i]));
+  }
+  std::vector<Json> files;
+  for (const FileRecord& record : report.files) {
+    Json file = Json::object();
+    file.set("name", record.name);
+    file.set("sha256", record.sha256);
+    files.push_back(std::move(file));
+  }
+  std::vector<Json> dropped;
+  for (const DroppedTensor& tensor : plan.dropped) {
+    Json entry = Json::object();
+    entry.set("name", tensor.name);
+    entry.set("reason", tensor.reason);
+    dropped.push_back(std::move(entry));
+  }
+  Json head = Json::object();
+  head.set("schema", "requant/receipt/1");
+  head.set("requant", std::string(kVersion));
+  head.set("from", std::string(checkpoint.dialect().name));
+  head.set("options", options_json(plan));
+  std::string text = head.dump(2);
+  text.erase(text.rfind('\n'));  // the closing brace comes after the lists
+  text += ",\n  \"tensors\": [\n";
+  append_lines(text, tensors);
+  text += "  ],\n  \"dropped\": [\n";
+  append_lines(text, dropped);
+  text += "  ],\n  \"files\": [\n";
+  append_lines(text, files);
+  return text + "  ]\n}\n";
+}
+
+}  // namespace requant

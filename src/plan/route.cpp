@@ -1,0 +1,147 @@
+#include "plan/route.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+
+namespace requant {
+namespace {
+
+// Rows and columns of the weight that codecs are tried on: whole groups, words and blocks.
+constexpr std::int64_t kProbeRows = 256;
+constexpr std::int64_t kProbeCols = 256;
+constexpr int kProbeByte = 1;  // a small positive number in every dtype
+
+Result<WeightParts> probe_parts(const Codec& codec, const Scheme& scheme) {
+  RQ_TRY(const std::vector<PartSpec> specs, codec.layout(scheme, kProbeRows, kProbeCols));
+  WeightParts parts;
+  for (const PartSpec& spec : specs) {
+    RQ_TRY(TensorBuilder builder, TensorBuilder::make(spec.dtype, spec.shape));
+    std::memset(builder.bytes().data(), kProbeByte, builder.bytes().size());
+    parts.emplace(spec.suffix, std::move(builder).finish());
+  }
+  return parts;
+}
+
+std::string suffix_of(const WeightParts& parts, const Tensor& tensor) {
+  for (const auto& [suffix, part] : parts) {
+    if (!tensor.empty() && part.bytes.same_memory(tensor.bytes)) return suffix;
+  }
+  return {};
+}
+
+struct Probed {
+  WeightParts parts;
+  QuantizedWeight weight;
+  PlainParts plain;
+};
+
+// Codes narrower than their bytes may be out of range, which only decoding finds.
+bool fills_bytes(const Scheme& scheme) {
+  return scheme.element == Element::kInt ? scheme.bits == 8 : info(scheme.element).bits == 8;
+}
+
+std::optional<Probed> probe(const Weight& weight) {
+  if (weight.codec->decode == nullptr || !fills_bytes(weight.scheme) || !is_as_written(weight)) {
+    return std::nullopt;
+  }
+  auto parts = probe_parts(*weight.codec, weight.scheme);
+  if (!parts || parts->size() != 2) return std::nullopt;
+  auto decoded = weight.codec->decode(*parts, weight.scheme);
+  if (!decoded) return std::nullopt;
+  PlainParts plain{suffix_of(*parts, decoded->codes), suffix_of(*parts, decoded->scales)};
+  if (plain.codes.empty() || plain.scales.empty()) return std::nullopt;
+  return Probed{*std::move(parts), *std::move(decoded), std::move(plain)};
+}
+
+bool changes_nothing(const Chain& chain) {
+  return !chain.rounds_to_e4m3fn && !chain.grid && !chain.scale_dtype && !chain.activations;
+}
+
+// Every tensor that the target encodes must be the memory of a source tensor.
+void find_carried(const Weight& weight, Route& route) {
+  const auto probed = probe(weight);
+  if (!probed || !changes_nothing(route.chain)) return;
+  std::vector<std::pair<std::string, std::string>> carried;
+  if (route.verbatim) {
+    for (const auto& [suffix, tensor] : probed->parts) carried.emplace_back(suffix, suffix);
+  } else {
+    const auto encoded = route.to->encode(probed->weight);
+    if (!encoded || encoded->size() != probed->parts.size()) return;
+    for (const auto& [suffix, tensor] : *encoded) {
+      const std::string source = suffix_of(probed->parts, tensor);
+      if (source.empty()) return;
+      carried.emplace_back(source, suffix);
+    }
+  }
+  route.carried = std::move(carried);
+  route.plain = probed->plain;
+}
+
+Result<Route> dense_route(const Weight& weight, Route route, DType dtype) {
+  const Scheme& scheme = weight.scheme;
+  if (scheme.input_multiplier || !scheme.rotation.empty()) {
+    return refused("a dense weight cannot keep the factors of its inputs: " + describe(scheme));
+  }
+  route.dense = dtype;
+  route.chain.result = Scheme::dense(dtype);
+  return route;
+}
+
+Error no_way(const Weight& weight, const Target& target) {
+  Target any = target;
+  any.scheme.clear();
+  if (!target.scheme.empty() && find_chain(weight.scheme, any)) {
+    return refused(fmt::format("{} as {}: needs the loss {}, which convert does not make",
+                               describe(weight.scheme), target.scheme, name_of(Loss::kRequantise)));
+  }
+  return refused(fmt::format("{} cannot hold {}; `--to dense:bf16` stores it unquantised",
+                             target.dialect->name, describe(weight.scheme)));
+}
+
+}  // namespace
+
+bool is_as_written(const Weight& weight) {
+  if (weight.codec->layout == nullptr) return false;
+  const auto specs = weight.codec->layout(weight.scheme, weight.rows, weight.cols);
+  if (!specs || specs->size() != weight.parts.size()) return false;
+  return std::ranges::all_of(*specs, [&](const PartSpec& spec) {
+    const auto part = std::ranges::find(weight.parts, spec.suffix, [](const auto& p) { return p.first; });
+    return part != weight.parts.end() && part->second->dtype == spec.dtype &&
+           part->second->shape == spec.shape && part->second->strides.empty();
+  });
+}
+
+std::optional<PlainParts> plain_parts(const Weight& weight) {
+  auto probed = probe(weight);
+  if (!probed) return std::nullopt;
+  return std::move(probed->plain);
+}
+
+Result<Route> make_route(const Weight& weight, const Dialect& from, const Target& target,
+                         const Json& config) {
+  Route route;
+  route.from = weight.codec;
+  route.source = weight.scheme;
+  route.as_written = is_as_written(weight);
+  route.chain.repairs_zero_rows = from.name == "lmdeploy";
+  if (target.is_dense()) return dense_route(weight, std::move(route), dense_dtype(target, config));
+  if (&from == target.dialect && has_named_scheme(target, weight.scheme)) {
+    route.to = weight.codec;
+    route.verbatim = true;
+    route.chain.result = weight.scheme;
+  } else {
+    auto chain = find_chain(weight.scheme, target);
+    if (!chain) return no_way(weight, target).within(weight.module);
+    chain->repairs_zero_rows = route.chain.repairs_zero_rows;
+    route.chain = *std::move(chain);
+    route.to = target.dialect->codec_for(route.chain.result);
+  }
+  find_carried(weight, route);
+  return route;
+}
+
+}  // namespace requant

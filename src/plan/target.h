@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "dialect/dialect.h"
+
+namespace requant {
+
+// What --to asks for: DIALECT[:SCHEME].
+struct Target {
+  const Dialect* dialect = nullptr;  // never null once parsed
+  std::string scheme;                // "int8", "bf16"; empty: the source's own
+
+  bool is_dense() const;
+};
+
+// kUsage for a dialect or scheme that is not known, kRefused for a dialect that is only read.
+Result<Target> parse_target(std::string_view text);
+
+// True where the scheme is the one that was asked for, or none was.
+bool has_named_scheme(const Target& target, const Scheme& scheme);
+
+// The dtype of weights that are stored unquantised: the one asked for, else the config's own.
+DType dense_dtype(const Target& target, const Json& config);
+
+}  // namespace requant

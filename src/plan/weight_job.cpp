@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "plan/decode_rows.h"
+#include "plan/job.h"
+#include "plan/sound.h"
+
+namespace requant {
+namespace {
+
+const TensorInfo* part_info(const Weight& weight, std::string_view suffix) {
+  const auto found = std::ranges::find(weight.parts, suffix, [](const auto& p) { return p.first; });
+  return found == weight.parts.end() ? nullptr : found->second;
+}
+
+std::uint32_t output_of(const WeightStep& step, std::string_view suffix) {
+  return std::ranges::find(step.outputs, suffix, [](const auto& o) { return o.first; })->second;
+}
+
+// The tensors of a weight in memory, and their hashes.
+struct Loaded {
+  WeightParts parts;
+  std::map<std::string, std::string> sha256;  // by suffix
+};
+
+Result<Loaded> load(const Run& run, const Weight& weight) {
+  Loaded loaded;
+  RQ_TRY(loaded.parts, run.checkpoint.read_parts(weight));
+  for (const auto& [suffix, tensor] : loaded.parts) {
+    loaded.sha256.emplace(suffix, sha256_hex(tensor.bytes.span()));
+  }
+  return loaded;
+}
+
+std::string hash_of(const Loaded& loaded, const Tensor& tensor) {
+  for (const auto& [suffix, part] : loaded.parts) {
+    if (part.bytes.same_memory(tensor.bytes)) return loaded.sha256.at(suffix);
+  }
+  return sha256_hex(tensor.bytes.span());
+}
+
+void record(Run& run, const WeightStep& step, std::uint32_t output, const Loaded& loaded,
+            const ChainResult& result) {
+  TensorRecord& entry = run.records[output];
+  for (const std::string& source : run.plan.outputs[output].sources) {
+    for (const auto& [suffix, info] : step.weight->parts) {
+      if (info->name == source) entry.source_sha256.push_back(loaded.sha256.at(suffix));
+    }
+  }
+  entry.repaired_rows = result.repaired_rows;
+  entry.losses = result.losses;
+}
+
+// What the target encodes for the weight, after it was decoded again and found to be equal.
+Result<WeightParts> encode_checked(const Route& route, const ChainResult& result,
+                                   const Loaded& loaded) {
+  if (route.verbatim && result.repaired_rows.empty()) return loaded.parts;
+  RQ_TRY(WeightParts parts, route.to->encode(result.weight));
+  RQ_TRY(const QuantizedWeight again, route.to->decode(parts, route.chain.result));
+  RQ_TRY(const Difference difference, compare(result.weight, again));
+  if (!difference.equal) {
+    return refused(fmt::format("{} does not keep it exactly: {}", route.to->name, difference.first));
+  }
+  return parts;
+}
+
+Result<void> transcode(Run& run, const WeightStep& step) {
+  const Route& route = run.plan.routes[step.route];
+  const ByteBudget::Share share(run.budget, transcode_bytes(run.plan, step));
+  RQ_TRY(const Loaded loaded, load(run, *step.weight));
+  RQ_TRY(const QuantizedWeight decoded, route.from->decode(loaded.parts, route.source));
+  RQ_TRY(const ChainResult result, apply(route.chain, decoded));
+  RQ_TRY(const WeightParts encoded, encode_checked(route, result, loaded));
+  for (const auto& [suffix, output] : step.outputs) {
+    const auto part = encoded.find(suffix);
+    if (part == encoded.end() || part->second.bytes.size() != run.plan.outputs[output].bytes) {
+      return corrupt("the encoded tensors are not those planned").within(suffix);
+    }
+    record(run, step, output, loaded, result);
+    run.records[output].sha256 = hash_of(loaded, part->second);
+    RQ_CHECK(put(run, output, 0, part->second.bytes.span()));
+  }
+  return {};
+}
+
+Result<void> decode_to_dense(Run& run, const WeightStep& step) {
+  const Route& route = run.plan.routes[step.route];
+  const ByteBudget::Share share(run.budget, transcode_bytes(run.plan, step));
+  RQ_TRY(const Loaded loaded, load(run, *step.weight));
+  RQ_TRY(const QuantizedWeight decoded, route.from->decode(loaded.parts, route.source));
+  RQ_TRY(const ChainResult result, apply(route.chain, decoded));
+  const std::uint32_t output = step.outputs.front().second;
+  Sha256 hash;
+  RQ_CHECK(decode_rows(result.weight, route.dense,
+                       [&](std::uint64_t begin, std::span<const std::byte> bytes) -> Result<void> {
+                         hash.update(bytes);
+                         return put(run, output, begin, bytes);
+                       }));
+  record(run, step, output, loaded, result);
+  run.records[output].sha256 = hash.hex();
+  return {};
+}
+
+// The codes and scales are the same bytes on both sides, so equality needs no decoding; what is left
+// to see is that the weight is sound. Scales come first: where one of them asks for a repair, nothing
+// has been written yet.
+Result<void> carry(Run& run, const WeightStep& step, std::span<std::byte> space) {
+  const Route& route = run.plan.routes[step.route];
+  const Weight& weight = *step.weight;
+  const TensorInfo& scale_info = *part_info(weight, route.plain.scales);
+  RQ_TRY(const Tensor scales, run.checkpoint.source().read(scale_info));
+  if (!all_positive(scales)) return transcode(run, step);
+  const Inspect no_special = [&](std::span<const std::byte> codes) -> Result<void> {
+    if (!has_special_code(route.source.element, codes)) return {};
+    RQ_TRY(const QuantizedWeight decoded, run.checkpoint.read(weight));
+    RQ_CHECK(apply(route.chain, decoded));  // names the row
+    return refused("a code is NaN or infinite");
+  };
+  for (const auto& [from, to] : route.carried) {
+    const Inspect inspect = from == route.plain.codes ? no_special : Inspect();
+    RQ_CHECK(copy_tensor(run, *part_info(weight, from), output_of(step, to), space, inspect));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> space) {
+  const Route& route = run.plan.routes[step.route];
+  const auto result = route.to == nullptr      ? decode_to_dense(run, step)
+                      : route.carried.empty() ? transcode(run, step)
+                                              : carry(run, step, space);
+  RQ_CHECK_IN(result, printable(step.weight->module));
+  return {};
+}
+
+}  // namespace requant

@@ -1,0 +1,258 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+
+#include "base/threads.h"
+#include "quant/quantized_weight.h"
+#include "quant/row_reader.h"
+
+namespace requant {
+namespace {
+
+constexpr std::size_t kGrain = std::size_t{1} << 16;  // elements that are worth a thread
+
+Difference differs(std::string what) {
+  Difference difference;
+  difference.equal = false;
+  difference.first = std::move(what);
+  return difference;
+}
+
+// Equal numbers, whatever the dtype.
+bool same_values(const Tensor& a, const Tensor& b) {
+  if (same_bits(a, b)) return true;
+  if (a.empty() || b.empty() || a.elements() != b.elements()) return false;
+  for (std::int64_t i = 0; i < a.elements(); ++i) {
+    if (element_as_double(a, i) != element_as_double(b, i)) return false;
+  }
+  return true;
+}
+
+bool same_activation_scale(const QuantizedWeight& a, const QuantizedWeight& b) {
+  if (a.input_scale.empty() != b.input_scale.empty()) return false;
+  if (a.input_scale.empty()) return true;
+  if (a.scheme.activations.orientation == b.scheme.activations.orientation) {
+    return same_values(a.input_scale, b.input_scale);
+  }
+  // A factor and a divisor: exact, two floats of 24 bits.
+  return element_as_double(a.input_scale, 0) * element_as_double(b.input_scale, 0) == 1;
+}
+
+bool same_activations(const QuantizedWeight& a, const QuantizedWeight& b) {
+  Activations left = a.scheme.activations;
+  Activations right = b.scheme.activations;
+  if (left.kind == ActivationKind::kNone && right.kind == ActivationKind::kNone) return true;
+  left.orientation = right.orientation = Orientation::kMultiplier;
+  return left == right && same_activation_scale(a, b) && same_values(a.input_zero, b.input_zero);
+}
+
+// True for the permutation that changes nothing.
+bool in_order(const QuantizedWeight& w) {
+  const std::int64_t block = w.scheme.grid.block_cols;
+  for (std::int64_t col = 0; col < w.cols; ++col) {
+    const auto group = static_cast<std::int64_t>(element_as_double(w.permutation, col));
+    if (group != (block == 0 ? 0 : col / block)) return false;
+  }
+  return true;
+}
+
+bool same_permutation(const QuantizedWeight& a, const QuantizedWeight& b) {
+  const bool a_permutes = a.scheme.permuted && !in_order(a);
+  const bool b_permutes = b.scheme.permuted && !in_order(b);
+  if (!a_permutes && !b_permutes) return true;
+  return a_permutes && b_permutes && a.scheme.grid == b.scheme.grid &&
+         same_bits(a.permutation, b.permutation);
+}
+
+// What differs beside the values; empty when nothing does.
+std::string companion_difference(const QuantizedWeight& a, const QuantizedWeight& b) {
+  if (a.rows != b.rows || a.cols != b.cols) {
+    return fmt::format("[{}, {}] against [{}, {}]", a.rows, a.cols, b.rows, b.cols);
+  }
+  if (!same_activations(a, b)) {
+    const std::string left = describe(a.scheme.activations);
+    const std::string right = describe(b.scheme.activations);
+    return left == right ? "the static activation scale"
+                         : fmt::format("activations {} against {}", left, right);
+  }
+  if (!same_permutation(a, b)) return "the permutation of the inputs";
+  if (!same_values(a.input_multiplier, b.input_multiplier)) return "the input multiplier";
+  if (a.scheme.rotation != b.scheme.rotation) {
+    return fmt::format("rotation '{}' against '{}'", a.scheme.rotation, b.scheme.rotation);
+  }
+  return {};
+}
+
+bool same_coding(const QuantizedWeight& a, const QuantizedWeight& b) {
+  return a.scheme.element == b.scheme.element && a.codes.dtype == b.codes.dtype &&
+         a.codes.shape == b.codes.shape && same_bits(a.codebook, b.codebook);
+}
+
+// The same bits mean the same values. Free where the tensors share memory.
+bool same_value_bits(const QuantizedWeight& a, const QuantizedWeight& b) {
+  return same_coding(a, b) && a.scheme.grid == b.scheme.grid && a.scheme.outer == b.scheme.outer &&
+         same_bits(a.scales, b.scales) && same_bits(a.zeros, b.zeros) &&
+         same_bits(a.minima, b.minima) && same_bits(a.outer_scales, b.outer_scales) &&
+         same_bits(a.outer_minima, b.outer_minima) &&
+         same_bits(a.scale_codebook, b.scale_codebook) &&
+         same_bits(a.scale_offset, b.scale_offset) && same_bits(a.permutation, b.permutation) &&
+         same_bits(a.codes, b.codes);
+}
+
+// The order of floats as integers, so that neighbours differ by one.
+std::int64_t ordinal(float value) {
+  const auto bits = std::bit_cast<std::int32_t>(value);
+  return bits >= 0 ? bits : -static_cast<std::int64_t>(bits & 0x7FFFFFFF);
+}
+
+std::uint64_t ulps(float a, float b) {
+  if (std::isnan(a) || std::isnan(b)) return std::uint64_t{1} << 32;
+  return static_cast<std::uint64_t>(std::abs(ordinal(a) - ordinal(b)));
+}
+
+// What one thread, and in the end all of them, has seen.
+struct Tally {
+  std::uint64_t elements = 0;
+  double max_absolute = 0;
+  std::uint64_t max_ulp = 0;
+  std::int64_t row = -1;  // of the first that differs
+  std::int64_t col = -1;
+  float left = 0;
+  float right = 0;
+
+  void add(std::int64_t at_row, std::int64_t at_col, const ExactValue& a, const ExactValue& b) {
+    const float x = nearest_f32(a);
+    const float y = nearest_f32(b);
+    if (elements++ == 0) {
+      row = at_row;
+      col = at_col;
+      left = x;
+      right = y;
+    }
+    // A NaN on one side must not look like no difference.
+    const double distance = std::fabs(static_cast<double>(x) - static_cast<double>(y));
+    max_absolute = std::isnan(distance) ? HUGE_VAL : std::max(max_absolute, distance);
+    max_ulp = std::max(max_ulp, ulps(x, y));
+  }
+
+  void merge(const Tally& other) {
+    if (other.elements == 0) return;
+    if (elements == 0 || other.row < row) {
+      row = other.row;
+      col = other.col;
+      left = other.left;
+      right = other.right;
+    }
+    elements += other.elements;
+    max_absolute = std::max(max_absolute, other.max_absolute);
+    max_ulp = std::max(max_ulp, other.max_ulp);
+  }
+};
+
+// Compares the rows [begin, end) of two weights. Rows of the same codes and the same cells are
+// equal without looking at their values.
+class RowComparer {
+ public:
+  RowComparer(const QuantizedWeight& a, const QuantizedWeight& b)
+      : a_(a), b_(b), left_(a), right_(b), by_bytes_(same_coding(a, b)) {}
+
+  Tally compare(std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      if (!same_row_bits(row)) compare_row(row);
+    }
+    return tally_;
+  }
+
+ private:
+  bool same_row_bits(std::int64_t row) {
+    if (!by_bytes_) return false;
+    const std::size_t stride = a_.codes.bytes.size() / static_cast<std::size_t>(a_.rows);
+    const std::size_t start = static_cast<std::size_t>(row) * stride;
+    if (std::memcmp(a_.codes.bytes.data() + start, b_.codes.bytes.data() + start, stride) != 0) {
+      return false;
+    }
+    const auto a = left_.cells(row);
+    const auto b = right_.cells(row);
+    return std::ranges::equal(a, b) &&
+           std::ranges::equal(left_.cell_of_column(), right_.cell_of_column());
+  }
+
+  void compare_row(std::int64_t row) {
+    const auto a = left_.read(row);
+    const auto b = right_.read(row);
+    for (std::size_t col = 0; col < a.size(); ++col) {
+      if (!same_number(a[col], b[col])) {
+        tally_.add(row, static_cast<std::int64_t>(col), a[col], b[col]);
+      }
+    }
+  }
+
+  const QuantizedWeight& a_;
+  const QuantizedWeight& b_;
+  RowReader left_;
+  RowReader right_;
+  bool by_bytes_;
+  Tally tally_;
+};
+
+template <class Work>
+void for_rows(const QuantizedWeight& weight, const Work& work) {
+  parallel_for(static_cast<std::size_t>(weight.rows),
+               kGrain / static_cast<std::size_t>(weight.cols) + 1,
+               [&](std::size_t begin, std::size_t end) {
+                 work(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end));
+               });
+}
+
+Tally compare_values(const QuantizedWeight& a, const QuantizedWeight& b) {
+  std::mutex mutex;
+  Tally all;
+  for_rows(a, [&](std::int64_t begin, std::int64_t end) {
+    const Tally part = RowComparer(a, b).compare(begin, end);
+    const std::lock_guard lock(mutex);
+    all.merge(part);
+  });
+  return all;
+}
+
+double largest_magnitude(const QuantizedWeight& weight) {
+  std::mutex mutex;
+  double all = 0;
+  for_rows(weight, [&](std::int64_t begin, std::int64_t end) {
+    RowReader reader(weight);
+    double part = 0;
+    for (std::int64_t row = begin; row < end; ++row) {
+      for (const ExactValue& value : reader.read(row)) {
+        const double magnitude = std::fabs(static_cast<double>(nearest_f32(value)));
+        if (std::isfinite(magnitude)) part = std::max(part, magnitude);
+      }
+    }
+    const std::lock_guard lock(mutex);
+    all = std::max(all, part);
+  });
+  return all;
+}
+
+}  // namespace
+
+Result<Difference> compare(const QuantizedWeight& a, const QuantizedWeight& b) {
+  RQ_CHECK_IN(validate(a), "first weight");
+  RQ_CHECK_IN(validate(b), "second weight");
+  if (std::string what = companion_difference(a, b); !what.empty()) return differs(std::move(what));
+  if (same_value_bits(a, b)) return Difference{};
+  const Tally tally = compare_values(a, b);
+  if (tally.elements == 0) return Difference{};
+  Difference difference = differs(
+      fmt::format("[{}, {}]: {} against {}", tally.row, tally.col, tally.left, tally.right));
+  difference.elements = tally.elements;
+  difference.max_ulp = tally.max_ulp;
+  const double largest = largest_magnitude(a);
+  difference.max_relative = largest > 0 ? tally.max_absolute / largest : HUGE_VAL;
+  return difference;
+}
+
+}  // namespace requant

