@@ -1,6 +1,9 @@
 # What people type. CMake does the work (CMakePresets.json); each target installs what it lacks.
 .PHONY: all release dev demo test bench format check clean
 CORPUS ?= ../shared/corpus
+# Objects are shared between clones: ccache sees paths relative to the build folder.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 
 all: release
 

@@ -11,7 +11,8 @@ enum class Severity : std::uint8_t { kInfo, kWarning, kError };
 
 std::string_view name_of(Severity severity);
 
-// Something about a checkpoint that is wrong or worth knowing. What is wrong with a run is an Error.
+// Something about a checkpoint that is wrong or worth knowing. What is wrong with a run is an
+// Error.
 struct Finding {
   Severity severity = Severity::kInfo;
   std::string rule;      // stable id: "config.nested-quantization"

@@ -73,15 +73,16 @@ inline Error resource(std::string message) { return {ErrorCode::kResource, std::
 // The only control-flow macros in the code base.
 //   RQ_TRY(auto header, read_header(file));         // returns the error upwards
 //   RQ_CHECK(write(file));                          // same, for Result<void>
-//   RQ_TRY_IN(auto header, read_header(file), name) // the same, with `name` in front of the message
+//   RQ_TRY_IN(auto header, read_header(file), name) // the same, with `name` in front of the
+//   message
 #define RQ_TRY(lhs, expr) RQ_TRY_IMPL_(RQ_JOIN_(rq_try_, __LINE__), lhs, expr)
 #define RQ_TRY_IMPL_(tmp, lhs, expr)       \
   auto tmp = (expr);                       \
   if (!tmp) return std::move(tmp).error(); \
   lhs = *std::move(tmp)
 #define RQ_TRY_IN(lhs, expr, where) RQ_TRY_IN_IMPL_(RQ_JOIN_(rq_try_, __LINE__), lhs, expr, where)
-#define RQ_TRY_IN_IMPL_(tmp, lhs, expr, where)            \
-  auto tmp = (expr);                                      \
+#define RQ_TRY_IN_IMPL_(tmp, lhs, expr, where)           \
+  auto tmp = (expr);                                     \
   if (!tmp) return std::move(tmp).error().within(where); \
   lhs = *std::move(tmp)
 #define RQ_CHECK(expr) \

@@ -51,7 +51,8 @@ ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan) {
                            output.tensor.shape, output.bytes, plan.shards[output.shard].file,
                            std::string(name_of(output.kind)), output.sources});
   }
-  for (const DroppedTensor& tensor : plan.dropped) out.dropped.emplace_back(tensor.name, tensor.reason);
+  for (const DroppedTensor& tensor : plan.dropped)
+    out.dropped.emplace_back(tensor.name, tensor.reason);
   for (const Shard& shard : plan.shards) {
     out.shards.push_back({shard.file, shard.bytes, shard.outputs.size()});
   }
@@ -70,7 +71,8 @@ ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan) {
 }
 
 OutputRules rules_of(const ConvertOptions& options, const Checkpoint& checkpoint) {
-  return {.input = checkpoint.root(), .overwrite = options.overwrite,
+  return {.input = checkpoint.root(),
+          .overwrite = options.overwrite,
           .receipt = std::string(kReceiptName)};
 }
 
@@ -86,7 +88,8 @@ Result<ConvertReport> run(const ConvertOptions& options, const Progress& progres
   RQ_CHECK(folder.commit());
 
   ConvertReport report{.plan = describe_plan(prepared, plan),
-                       .repaired_weights = done.repaired_weights, .repairs = {}};
+                       .repaired_weights = done.repaired_weights,
+                       .repairs = {}};
   for (const WeightStep& step : plan.weights) {
     const std::uint32_t output = step.outputs.front().second;
     const std::size_t rows = done.tensors[output].repaired_rows.size();

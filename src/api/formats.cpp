@@ -1,10 +1,21 @@
 #include "requant/formats.h"
 
+#include <algorithm>
+
 #include "codec/codec.h"
 #include "container/container.h"
 #include "dialect/dialect.h"
+#include "dialect/recognised_only.h"
 
 namespace requant {
+namespace {
+
+bool can_read(const Dialect* dialect) {
+  const auto named = recognised_only();
+  return std::find(named.begin(), named.end(), dialect) == named.end();
+}
+
+}  // namespace
 
 std::vector<FormatInfo> formats() {
   std::vector<FormatInfo> out;
@@ -15,7 +26,7 @@ std::vector<FormatInfo> formats() {
   }
   for (const Dialect* dialect : dialects()) {
     out.push_back({"dialect", std::string(dialect->name), std::string(dialect->long_name),
-                   dialect->resolve != nullptr, dialect->quantization_config != nullptr,
+                   can_read(dialect), dialect->quantization_config != nullptr,
                    std::string(dialect->source)});
   }
   for (const Codec* codec : codecs()) {

@@ -30,8 +30,8 @@ std::uint64_t elements_of(const Shape& shape) { return element_count(shape).valu
 class Groups {
  public:
   void add(InspectGroup group) {
-    std::string key = group.modules + '\n' + group.scheme + '\n' + group.activations + '\n' +
-                      group.codec;
+    std::string key =
+        group.modules + '\n' + group.scheme + '\n' + group.activations + '\n' + group.codec;
     const auto [at, is_new] = by_key_.try_emplace(std::move(key), groups_.size());
     if (is_new) {
       groups_.push_back(std::move(group));
@@ -177,30 +177,50 @@ ScaleCounts count_scales(const Tensor& scales) {
   return counts;
 }
 
-void add_scale_finding(const Weight& weight, const TensorInfo& tensor, const ScaleCounts& counts,
-                       std::vector<Finding>& findings) {
-  if (counts.zero + counts.not_finite + counts.negative == 0) return;
-  // lmdeploy divides by the largest value of a row, also where that is 0: such rows were all zeros.
-  const bool known = weight.codec->name == "lmdeploy-w8a8" && counts.not_finite + counts.negative == 0;
-  Finding& finding = findings.emplace_back();
-  finding.severity = known ? Severity::kWarning : Severity::kError;
-  finding.rule = known ? "lmdeploy.zero-scale" : "tensor.bad-scale";
-  finding.where = printable(tensor.name);
-  finding.message = fmt::format("{} zero, {} negative, {} not finite", counts.zero,
-                                counts.negative, counts.not_finite);
-  if (known) {
-    finding.why = "rows of zeros were divided by 0; in fp8 their codes are NaN and spread";
-    finding.repair = "requant convert repairs them: codes 0, scale 1";
+// Tensors of scales with values that no scale should have: one finding for all of them.
+struct BadScales {
+  std::string first;
+  std::uint64_t tensors = 0;
+  ScaleCounts counts;
+
+  void add(const TensorInfo& tensor, const ScaleCounts& more) {
+    if (tensors++ == 0) first = printable(tensor.name);
+    counts.zero += more.zero;
+    counts.not_finite += more.not_finite;
+    counts.negative += more.negative;
   }
-}
+  Finding finding(Severity severity, std::string rule) const {
+    Finding result;
+    result.severity = severity;
+    result.rule = std::move(rule);
+    result.where = first;
+    const std::string others =
+        tensors > 1 ? fmt::format(" (with {} tensors more)", tensors - 1) : "";
+    result.message = fmt::format("{} scales are zero, {} negative, {} not finite{}", counts.zero,
+                                 counts.negative, counts.not_finite, others);
+    return result;
+  }
+};
 
 Result<void> look_at_scales(const Checkpoint& checkpoint, std::vector<Finding>& findings) {
+  BadScales repairable;  // lmdeploy divides by the largest value of a row, also where that is 0
+  BadScales bad;
   for (const Weight& weight : checkpoint.weights()) {
     for (const auto& [suffix, tensor] : weight.parts) {
       if (suffix != "scale" && suffix != "weight_scale" && suffix != "scales") continue;
       RQ_TRY(const Tensor scales, checkpoint.source().read(*tensor));
-      add_scale_finding(weight, *tensor, count_scales(scales), findings);
+      const ScaleCounts counts = count_scales(scales);
+      if (counts.zero + counts.not_finite + counts.negative == 0) continue;
+      const bool zeros_only = counts.not_finite + counts.negative == 0;
+      (suffix == "scale" && zeros_only ? repairable : bad).add(*tensor, counts);
     }
+  }
+  if (bad.tensors > 0) findings.push_back(bad.finding(Severity::kError, "tensor.bad-scale"));
+  if (repairable.tensors > 0) {
+    Finding& finding =
+        findings.emplace_back(repairable.finding(Severity::kWarning, "lmdeploy.zero-scale"));
+    finding.why = "lmdeploy divided rows of zeros by 0; in fp8 their codes are NaN, which spreads";
+    finding.repair = "requant convert repairs them: codes 0, scale 1";
   }
   return {};
 }
@@ -301,7 +321,8 @@ Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptio
   add_weights(checkpoint, result);
   add_sizes(checkpoint, result);
   add_files(checkpoint, options, result);
-  if (options.deep) RQ_CHECK_IN(look_at_scales(checkpoint, result.findings), printable(path.string()));
+  if (options.deep)
+    RQ_CHECK_IN(look_at_scales(checkpoint, result.findings), printable(path.string()));
   return result;
 }
 

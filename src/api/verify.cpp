@@ -43,12 +43,11 @@ std::uint64_t VerifyReport::count(const std::string& status) const {
   return static_cast<std::uint64_t>(std::ranges::count(pairs, status, &VerifyPair::status));
 }
 
-Result<VerifyReport> verify(
-    const VerifyOptions& options,
-    const std::function<void(std::uint64_t, std::uint64_t)>& progress) try {
+Result<VerifyReport> verify(const VerifyOptions& options,
+                            const std::function<void(std::uint64_t, std::uint64_t)>& progress) try {
   if (options.threads > 0) set_thread_limit(options.threads);
-  RQ_TRY_IN(const Checkpoint first, Checkpoint::open(options.first), "first");
-  RQ_TRY_IN(const Checkpoint second, Checkpoint::open(options.second), "second");
+  RQ_TRY(const Checkpoint first, Checkpoint::open(options.first));
+  RQ_TRY(const Checkpoint second, Checkpoint::open(options.second));
   RQ_TRY(std::vector<PairReport> pairs, verify(first, second, progress));
   VerifyReport report;
   report.equal = true;
@@ -64,8 +63,8 @@ Result<VerifyReport> verify(
 std::string to_json(const VerifyReport& report) {
   Json json = Json::object({{"schema", "requant/verify/1"}, {"equal", report.equal}});
   Json counts = Json::object();
-  for (const char* status : {"exact", "rounded", "repaired", "tied", "differs", "only-in-first",
-                             "only-in-second"}) {
+  for (const char* status :
+       {"exact", "rounded", "repaired", "tied", "differs", "only-in-first", "only-in-second"}) {
     counts.set(status, report.count(status));
   }
   json.set("counts", std::move(counts));

@@ -63,8 +63,9 @@ Architecture Architecture::of(const Json& config) {
     add_part(*data, {.family = family, .prefix = "", .config = "", .tower = Tower::kLanguage});
     for (const PartRow& row : family->parts) {
       if (const Family* part = family_of_part(row, config)) {
-        add_part(*data, {.family = part, .prefix = row.prefix + ".", .config = row.config,
-                         .tower = row.tower});
+        add_part(
+            *data,
+            {.family = part, .prefix = row.prefix + ".", .config = row.config, .tower = row.tower});
       }
     }
   } else {

@@ -64,12 +64,13 @@ class ConfigCheck {
 
   void add_unknown_architecture(const std::string& key) {
     const Json* value = config_.find(key);
-    Finding& finding = add("config.unknown-architecture", key,
-                           value == nullptr ? "is missing, and so is 'architectures'"
-                                            : fmt::format("is {}, which requant does not know",
-                                                          shown(*value)));
-    finding.why = "roles of tensors are guessed from their names, and nothing can be said of what is "
-                  "missing or fused";
+    Finding& finding =
+        add("config.unknown-architecture", key,
+            value == nullptr ? "is missing, and so is 'architectures'"
+                             : fmt::format("is {}, which requant does not know", shown(*value)));
+    finding.why =
+        "roles of tensors are guessed from their names, and nothing can be said of what is "
+        "missing or fused";
     finding.repair = "add a file to data/architectures (its README.md says how)";
   }
 
@@ -86,7 +87,8 @@ class ConfigCheck {
                              fmt::format("is {}, which belongs to no architecture known to "
                                          "requant, while 'architectures' names {}",
                                          shown(*type), data_.name));
-      finding.why = "transformers and the engines built on it choose the config class by model_type";
+      finding.why =
+          "transformers and the engines built on it choose the config class by model_type";
     }
   }
 
@@ -122,7 +124,8 @@ class ConfigCheck {
   }
 
   void add_missing(const std::string& key, const ConfigRow& row, const KeyValue& value_of) {
-    add("config.missing-key", key, "is missing").expected = expected_instead(Json(), {row, value_of});
+    add("config.missing-key", key, "is missing").expected =
+        expected_instead(Json(), {row, value_of});
   }
 
   const Architecture::Data& data_;

@@ -13,26 +13,44 @@ namespace requant {
 namespace {
 
 // transformers 5.17 activations.py, ACT2CLS.
-constexpr std::string_view kActivations[] = {
-    "silu", "swish", "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python",
-    "gelu_python_tanh", "gelu_pytorch_tanh", "gelu_tanh", "hardswish", "laplace", "leaky_relu",
-    "linear", "mish", "prelu", "quick_gelu", "relu", "relu2", "relu6", "sigmoid", "tanh", "xielu"};
+constexpr std::string_view kActivations[] = {"silu",
+                                             "swish",
+                                             "gelu",
+                                             "gelu_10",
+                                             "gelu_accurate",
+                                             "gelu_fast",
+                                             "gelu_new",
+                                             "gelu_python",
+                                             "gelu_python_tanh",
+                                             "gelu_pytorch_tanh",
+                                             "gelu_tanh",
+                                             "hardswish",
+                                             "laplace",
+                                             "leaky_relu",
+                                             "linear",
+                                             "mish",
+                                             "prelu",
+                                             "quick_gelu",
+                                             "relu",
+                                             "relu2",
+                                             "relu6",
+                                             "sigmoid",
+                                             "tanh",
+                                             "xielu"};
 
 // transformers 5.17 modeling_rope_utils.py, and the spellings of remote code.
 constexpr std::string_view kRopeTypes[] = {"default", "linear", "dynamic", "yarn", "longrope",
-                                           "su", "llama3", "mrope", "ntk", "proportional"};
+                                           "su",      "llama3", "mrope",   "ntk",  "proportional"};
 
-constexpr std::string_view kDtypes[] = {"auto", "float16", "bfloat16", "float32", "float64",
-                                        "half", "float", "float8_e4m3fn", "float8_e5m2"};
+constexpr std::string_view kDtypes[] = {"auto", "float16", "bfloat16",      "float32",    "float64",
+                                        "half", "float",   "float8_e4m3fn", "float8_e5m2"};
 
 template <class List>
 bool contains(const List& list, std::string_view name) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
 }
 
-bool positive(const Json* value) {
-  return value != nullptr && value->as_double().value_or(0) > 0;
-}
+bool positive(const Json* value) { return value != nullptr && value->as_double().value_or(0) > 0; }
 
 std::string positive_int(const Json& value, const KindContext& context) {
   const auto number = value.as_int();
@@ -74,9 +92,8 @@ std::string token_ids(const Json& value, const KindContext& context) {
     const auto id = item.as_int();
     return id && *id >= 0 && (!vocabulary || *id < *vocabulary);
   };
-  const bool fine = value.is_array()
-                        ? std::all_of(value.items().begin(), value.items().end(), fits)
-                        : fits(value);
+  const bool fine = value.is_array() ? std::all_of(value.items().begin(), value.items().end(), fits)
+                                     : fits(value);
   if (fine) return {};
   return vocabulary ? fmt::format("token ids from 0 to {} ('vocab_size' is {})", *vocabulary - 1,
                                   *vocabulary)
@@ -98,7 +115,8 @@ std::string longrope_factors(const Json& value, const KindContext& context) {
 }
 
 std::string llama3_factors(const Json& value) {
-  for (const auto key : {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
+  for (const auto key :
+       {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
     if (!positive(value.find(key))) return fmt::format("a positive '{}' in it, for llama3", key);
   }
   return {};

@@ -30,7 +30,8 @@ struct Architecture::Data {
   PatternTree patterns;  // whole names -> index into rows
 };
 
-// The config that holds a part's keys: config.json or one of its objects. nullptr when it is missing.
+// The config that holds a part's keys: config.json or one of its objects. nullptr when it is
+// missing.
 const Json* config_of(const Architecture::Data::Part& part, const Json& config);
 
 }  // namespace requant

@@ -15,22 +15,20 @@ std::span<const EmbeddedFile> architecture_files();  // made by rq_embed()
 
 namespace {
 
-constexpr std::array kRoles = {
-    std::pair(std::string_view("linear"), Role::kLinear),
-    std::pair(std::string_view("expert"), Role::kExpert),
-    std::pair(std::string_view("embedding"), Role::kEmbedding),
-    std::pair(std::string_view("lm_head"), Role::kLmHead),
-    std::pair(std::string_view("router"), Role::kRouter),
-    std::pair(std::string_view("norm"), Role::kNorm),
-    std::pair(std::string_view("conv"), Role::kConv),
-    std::pair(std::string_view("other"), Role::kOther),
-    std::pair(std::string_view("unknown"), Role::kUnknown)};
+constexpr std::array kRoles = {std::pair(std::string_view("linear"), Role::kLinear),
+                               std::pair(std::string_view("expert"), Role::kExpert),
+                               std::pair(std::string_view("embedding"), Role::kEmbedding),
+                               std::pair(std::string_view("lm_head"), Role::kLmHead),
+                               std::pair(std::string_view("router"), Role::kRouter),
+                               std::pair(std::string_view("norm"), Role::kNorm),
+                               std::pair(std::string_view("conv"), Role::kConv),
+                               std::pair(std::string_view("other"), Role::kOther),
+                               std::pair(std::string_view("unknown"), Role::kUnknown)};
 
-constexpr std::array kTowers = {
-    std::pair(std::string_view("language"), Tower::kLanguage),
-    std::pair(std::string_view("vision"), Tower::kVision),
-    std::pair(std::string_view("projector"), Tower::kProjector),
-    std::pair(std::string_view("audio"), Tower::kAudio)};
+constexpr std::array kTowers = {std::pair(std::string_view("language"), Tower::kLanguage),
+                                std::pair(std::string_view("vision"), Tower::kVision),
+                                std::pair(std::string_view("projector"), Tower::kProjector),
+                                std::pair(std::string_view("audio"), Tower::kAudio)};
 
 [[noreturn]] void broken(std::string_view file, std::string_view what) {
   std::fprintf(stderr, "data/architectures/%.*s: %.*s\n", static_cast<int>(file.size()),
@@ -158,8 +156,8 @@ bool read_ready(std::vector<Pending>& pending, std::vector<Family>& read) {
   bool progress = false;
   for (auto at = pending.begin(); at != pending.end();) {
     const std::string inherits = text_of(at->json, "inherits");
-    const auto base = std::find_if(read.begin(), read.end(),
-                                   [&](const Family& f) { return f.name == inherits; });
+    const auto base =
+        std::find_if(read.begin(), read.end(), [&](const Family& f) { return f.name == inherits; });
     if (!inherits.empty() && base == read.end()) {
       ++at;
       continue;

@@ -12,7 +12,8 @@ namespace {
 
 using ShapeOf = std::function<const std::vector<std::int64_t>*(std::string_view)>;
 
-// A config may claim thousands of layers that are not there: so many are named, the rest is counted.
+// A config may claim thousands of layers that are not there: so many are named, the rest is
+// counted.
 constexpr int kNamed = 8;
 constexpr int kGiveUp = 1000;
 
@@ -115,8 +116,8 @@ class TensorCheck {
       if (finding == nullptr) return;
       finding->expected = shape_text(expected);
       finding->observed = shape_text(*shape);
-      finding->message = fmt::format("is {}, config.json asks for {}", finding->observed,
-                                     finding->expected);
+      finding->message =
+          fmt::format("is {}, config.json asks for {}", finding->observed, finding->expected);
     }
   }
 
@@ -126,10 +127,10 @@ class TensorCheck {
     if (finding == nullptr) return;
     finding->message = "is not there, and the architecture needs it";
     if (!expected.empty()) finding->expected = shape_text(expected);
-    finding->evidence = fmt::format(
-        "{}config.json: num_hidden_layers is {}; data/architectures/{}.json",
-        part.data.config.empty() ? "" : part.data.config + " of ", part.layers,
-        part.data.family->name);
+    finding->evidence =
+        fmt::format("{}config.json: num_hidden_layers is {}; data/architectures/{}.json",
+                    part.data.config.empty() ? "" : part.data.config + " of ", part.layers,
+                    part.data.family->name);
   }
 
   // nullptr once enough have been named.
@@ -146,9 +147,8 @@ class TensorCheck {
     Finding& finding = findings_.emplace_back();
     finding.severity = Severity::kError;
     finding.rule = "tensor.missing";
-    finding.message =
-        fmt::format("{}{} more tensors are missing or have another shape",
-                    problems_ >= kGiveUp ? "at least " : "", problems_ - kNamed);
+    finding.message = fmt::format("{}{} more tensors are missing or have another shape",
+                                  problems_ >= kGiveUp ? "at least " : "", problems_ - kNamed);
   }
 
   const Architecture::Data& data_;
@@ -160,7 +160,8 @@ class TensorCheck {
 
 }  // namespace
 
-std::vector<Finding> Architecture::check_tensors(const Json& config, const ShapeOf& shape_of) const {
+std::vector<Finding> Architecture::check_tensors(const Json& config,
+                                                 const ShapeOf& shape_of) const {
   return TensorCheck(*data_, config, shape_of).run();
 }
 

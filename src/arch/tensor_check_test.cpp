@@ -12,7 +12,8 @@ using Shapes = std::map<std::string, std::vector<std::int64_t>, std::less<>>;
 Json config(std::string_view extra = "") {
   return *parse_json(R"({"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,
     "intermediate_size":128,"num_hidden_layers":1,"num_attention_heads":4,"num_key_value_heads":2,
-    "vocab_size":320)" + std::string(extra) + "}");
+    "vocab_size":320)" +
+                     std::string(extra) + "}");
 }
 
 Shapes good() {

@@ -26,13 +26,13 @@ Bytes Bytes::slice(std::size_t begin, std::size_t size) const {
 }
 
 void Buffer::Free::operator()(std::byte* memory) const {
-  ::operator delete(memory, std::align_val_t{kAlignment});
+  ::operator delete (memory, std::align_val_t{kAlignment});
 }
 
 Result<Buffer> Buffer::allocate(std::size_t size) {
   Buffer buffer;
   auto* memory = static_cast<std::byte*>(
-      ::operator new(size == 0 ? 1 : size, std::align_val_t{kAlignment}, std::nothrow));
+      ::operator new (size == 0 ? 1 : size, std::align_val_t{kAlignment}, std::nothrow));
   if (memory == nullptr) return resource("no memory for " + std::to_string(size) + " bytes");
   buffer.data_.reset(memory);
   buffer.size_ = size;
@@ -48,9 +48,8 @@ Result<Buffer> Buffer::zeroed(std::size_t size) {
 Bytes Buffer::freeze() && {
   Bytes bytes;
   bytes.view_ = {data_.get(), size_};
-  bytes.owner_ = std::shared_ptr<const std::byte>(data_.release(), [](const std::byte* memory) {
-    Free{}(const_cast<std::byte*>(memory));
-  });
+  bytes.owner_ = std::shared_ptr<const std::byte>(
+      data_.release(), [](const std::byte* memory) { Free{}(const_cast<std::byte*>(memory)); });
   size_ = 0;
   return bytes;
 }

@@ -59,8 +59,8 @@ class Adapter {
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) {
     const bool overflow = e.id == 406;
-    return fail(fmt::format("{} at byte {}{}",
-                            overflow ? "number out of range" : "not valid JSON", position,
+    return fail(fmt::format("{} at byte {}{}", overflow ? "number out of range" : "not valid JSON",
+                            position,
                             last_key_.empty() ? "" : ", after key " + in_quotes(last_key_)));
   }
 
@@ -139,10 +139,18 @@ void dump_value(const Json& value, int indent, int level, bool ascii, std::strin
     if (indent > 0) out.append("\n").append(static_cast<std::size_t>(indent) * to, ' ');
   };
   switch (value.kind()) {
-    case Json::Kind::kNull: out += "null"; return;
-    case Json::Kind::kBool: out += *value.as_bool() ? "true" : "false"; return;
-    case Json::Kind::kNumber: out += value.spelling(); return;
-    case Json::Kind::kString: dump_string(*value.as_string(), ascii, out); return;
+    case Json::Kind::kNull:
+      out += "null";
+      return;
+    case Json::Kind::kBool:
+      out += *value.as_bool() ? "true" : "false";
+      return;
+    case Json::Kind::kNumber:
+      out += value.spelling();
+      return;
+    case Json::Kind::kString:
+      dump_string(*value.as_string(), ascii, out);
+      return;
     case Json::Kind::kArray: {
       out += '[';
       bool first = true;

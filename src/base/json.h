@@ -26,15 +26,15 @@ class Json {
   using Member = std::pair<std::string, Json>;
 
   Json() = default;
-  Json(std::nullptr_t) {}                                            // NOLINT: implicit by design
-  Json(bool value) : kind_(Kind::kBool), bool_(value) {}             // NOLINT
-  Json(const char* text) : kind_(Kind::kString), text_(text) {}      // NOLINT
-  Json(std::string_view text) : kind_(Kind::kString), text_(text) {} // NOLINT
+  Json(std::nullptr_t) {}                                             // NOLINT: implicit by design
+  Json(bool value) : kind_(Kind::kBool), bool_(value) {}              // NOLINT
+  Json(const char* text) : kind_(Kind::kString), text_(text) {}       // NOLINT
+  Json(std::string_view text) : kind_(Kind::kString), text_(text) {}  // NOLINT
   Json(std::string text) : kind_(Kind::kString), text_(std::move(text)) {}  // NOLINT
-  Json(int value) : Json(static_cast<std::int64_t>(value)) {}        // NOLINT
-  Json(std::int64_t value);                                          // NOLINT
-  Json(std::uint64_t value);                                         // NOLINT
-  Json(double value);                                                // NOLINT
+  Json(int value) : Json(static_cast<std::int64_t>(value)) {}               // NOLINT
+  Json(std::int64_t value);                                                 // NOLINT
+  Json(std::uint64_t value);                                                // NOLINT
+  Json(double value);                                                       // NOLINT
   static Json array() { return Json(Kind::kArray); }
   static Json array(std::vector<Json> items);
   static Json object() { return Json(Kind::kObject); }
@@ -49,7 +49,8 @@ class Json {
   bool is_array() const { return kind_ == Kind::kArray; }
   bool is_object() const { return kind_ == Kind::kObject; }
 
-  // Nothing unless the value is of that kind; integers also have to fit and to be spelt as integers.
+  // Nothing unless the value is of that kind; integers also have to fit and to be spelt as
+  // integers.
   std::optional<bool> as_bool() const;
   std::optional<std::int64_t> as_int() const;
   std::optional<std::uint64_t> as_uint() const;

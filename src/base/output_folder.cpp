@@ -85,8 +85,7 @@ Result<void> make_file(const fs::path& path, const Fill& fill) {
 }
 
 bool lies_in(const fs::path& inner, const fs::path& outer) {
-  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first ==
-         outer.end();
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 // The path without links and "..", whether or not anything is there.
@@ -131,9 +130,10 @@ Result<void> check_output(const fs::path& out, const OutputRules& rules) {
   if (!fs::is_directory(status)) return usage(shown(out) + ": is there and is no folder");
   if (is_empty_folder(target)) return {};
   if (!fs::is_regular_file(target / rules.receipt, failed)) {
-    return refused(fmt::format("{}: is not empty and has no {}, so requant did not write it; "
-                               "remove it or choose another output",
-                               shown(out), rules.receipt));
+    return refused(
+        fmt::format("{}: is not empty and has no {}, so requant did not write it; "
+                    "remove it or choose another output",
+                    shown(out), rules.receipt));
   }
   if (rules.overwrite) return {};
   return refused(shown(out) + ": holds an earlier result; --overwrite replaces it");
@@ -163,7 +163,8 @@ Result<void> OutputFolder::lock() {
     }
     std::error_code failed;
     if (!fs::is_directory(fs::symlink_status(partial_, failed))) {
-      if (failed || fs::symlink_status(partial_, failed).type() == fs::file_type::not_found) continue;
+      if (failed || fs::symlink_status(partial_, failed).type() == fs::file_type::not_found)
+        continue;
       return refused(shown(partial_) + ": is no folder; remove it");
     }
     if (!fs::exists(path, failed) && fs::exists(partial_, failed) && !is_empty_folder(partial_) &&

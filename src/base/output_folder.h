@@ -21,8 +21,8 @@ struct OutputRules {
 Result<void> check_output(const std::filesystem::path& out, const OutputRules& rules);
 
 // A folder that appears complete or not at all. Files are made in OUT.requant-partial/new and the
-// folder gets its name when all of them are safe on the disk. While it lives, no other run can write
-// the same output. What a killed run left behind is removed by the next.
+// folder gets its name when all of them are safe on the disk. While it lives, no other run can
+// write the same output. What a killed run left behind is removed by the next.
 class OutputFolder {
  public:
   // kResource when another run is writing the same output.

@@ -34,7 +34,9 @@ void parallel_for(std::size_t count, std::size_t grain,
   const std::size_t threads = std::min(static_cast<std::size_t>(thread_limit()), pieces);
   if (threads == 1) return work(0, count);
 
-  const auto edge = [&](std::size_t i) { return count / threads * i + std::min(i, count % threads); };
+  const auto edge = [&](std::size_t i) {
+    return count / threads * i + std::min(i, count % threads);
+  };
   std::vector<std::jthread> others;
   for (std::size_t i = 1; i < threads; ++i) {
     others.emplace_back([&, i] { work(edge(i), edge(i + 1)); });

@@ -25,7 +25,8 @@ std::span<const Finding> Checkpoint::findings() const { return state_->findings;
 const std::vector<std::string>& Checkpoint::files() const { return state_->files; }
 
 WriterGuess Checkpoint::writer() const {
-  return state_->dialect->writer == nullptr ? WriterGuess() : state_->dialect->writer(*state_->facts);
+  return state_->dialect->writer == nullptr ? WriterGuess()
+                                            : state_->dialect->writer(*state_->facts);
 }
 
 Result<WeightParts> Checkpoint::read_parts(const Weight& weight) const {

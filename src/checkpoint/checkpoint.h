@@ -48,13 +48,14 @@ class Checkpoint {
   // Never null: the "dense" dialect where nothing is quantised.
   const Dialect& dialect() const;
   const std::vector<std::string>& dialect_evidence() const;
-  // False where the dialect's tensors could not be resolved (lenient only): weights() is empty then.
+  // False where the dialect's tensors could not be resolved (lenient only): weights() is empty
+  // then.
   bool is_readable() const;
   WriterGuess writer() const;
 
-  std::span<const Weight> weights() const;      // quantised, in natural order of names
-  std::span<const DenseTensor> dense() const;   // everything else
-  std::span<const Finding> findings() const;    // of config, files and tensors
+  std::span<const Weight> weights() const;     // quantised, in natural order of names
+  std::span<const DenseTensor> dense() const;  // everything else
+  std::span<const Finding> findings() const;   // of config, files and tensors
 
   // What lies in the folder beside the weights, plain file names, sorted.
   const std::vector<std::string>& files() const;

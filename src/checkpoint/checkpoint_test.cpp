@@ -53,8 +53,8 @@ TEST(Checkpoint, OpensTheFoundingCase) {
   EXPECT_EQ(checkpoint.writer().version, "0.7.1 to 0.8");
   EXPECT_TRUE(has_rule(checkpoint, "config.nested-quantization"));
   EXPECT_TRUE(has_rule(checkpoint, "config.dtype-disagrees"));
-  EXPECT_FALSE(any_at_least({checkpoint.findings().begin(), checkpoint.findings().end()},
-                            Severity::kError));
+  EXPECT_FALSE(
+      any_at_least({checkpoint.findings().begin(), checkpoint.findings().end()}, Severity::kError));
 }
 
 TEST(Checkpoint, OpensLmdeploysFolderWithoutAnyBlock) {

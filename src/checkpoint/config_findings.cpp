@@ -39,7 +39,8 @@ class ConfigFindings {
         continue;
       }
       const Json* method = block.block->find("quant_method");
-      const bool may_lack = state_.dialect->name == "mlx" || block.path.back() == "compression_config";
+      const bool may_lack =
+          state_.dialect->name == "mlx" || block.path.back() == "compression_config";
       if (method == nullptr && may_lack) continue;
       if (method == nullptr || !method->is_string()) {
         add(Severity::kError, "config.bad-value",
@@ -91,10 +92,9 @@ class ConfigFindings {
     if (!blocks_.empty() || state_.weights.empty()) return;
     // lmdeploy 0.6.5 to 0.7.0 wrote none for models of several parts.
     const Severity severity = dialect.name == "lmdeploy" ? Severity::kWarning : Severity::kError;
-    Finding& finding =
-        add(severity, "config.no-quantization",
-            fmt::format("states no quantisation, and {} weights are quantised ({})",
-                        state_.weights.size(), dialect.name));
+    Finding& finding = add(severity, "config.no-quantization",
+                           fmt::format("states no quantisation, and {} weights are quantised ({})",
+                                       state_.weights.size(), dialect.name));
     if (!state_.evidence.empty()) finding.evidence = state_.evidence.front();
     finding.why = "engines build the model unquantised and cannot load it";
     finding.repair = "requant convert writes it";
@@ -103,13 +103,12 @@ class ConfigFindings {
   void check_nesting() {
     for (const ConfigBlock& block : blocks_) {
       if (block.path.size() < 2) continue;
-      Finding& finding =
-          add(Severity::kWarning, "config.nested-quantization",
-              fmt::format("'{}' is not at the top level", name_of(block)));
+      Finding& finding = add(Severity::kWarning, "config.nested-quantization",
+                             fmt::format("'{}' is not at the top level", name_of(block)));
       finding.expected = block.path.back() + " at the top level of config.json";
       finding.observed = name_of(block);
       finding.why = "vLLM 0.7.3 looks at the top level only, and builds the model unquantised";
-      finding.repair = "requant convert or requant fix moves it";
+      finding.repair = "requant convert writes it at the top level";
     }
   }
 

@@ -14,8 +14,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kConfigLimit = std::uint64_t{16} << 20;
 
 constexpr const char* kSideFiles[] = {"generation_config.json", "hf_quant_config.json",
-                                      "quant_config.json", "quantize_config.json",
-                                      "requant.json"};
+                                      "quant_config.json", "quantize_config.json", "requant.json"};
 
 Result<Json> read_json(const fs::path& path, const std::string& label, bool* is_ascii = nullptr) {
   RQ_TRY(const Bytes bytes, read_small_file(path, kConfigLimit, label));

@@ -21,8 +21,8 @@ struct ConfigFile {
 // config.json of a folder; nothing where there is none.
 Result<std::optional<ConfigFile>> read_config(const std::filesystem::path& folder);
 
-// The small JSON files that say something of the quantisation or the model, by name. A broken one is
-// an error finding, and left out.
+// The small JSON files that say something of the quantisation or the model, by name. A broken one
+// is an error finding, and left out.
 std::map<std::string, Json> read_side_files(const std::filesystem::path& folder,
                                             std::vector<Finding>& findings);
 

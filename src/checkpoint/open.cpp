@@ -26,7 +26,9 @@ Error no_config(const fs::path& folder) {
 
 Result<void> read_files(const fs::path& path, Checkpoint::State& state) {
   std::error_code ignored;
-  const bool is_folder = fs::is_directory(path, ignored);
+  const fs::file_type type = fs::status(path, ignored).type();
+  if (type == fs::file_type::not_found) return not_found("no such file or folder");
+  const bool is_folder = type == fs::file_type::directory;
   state.root = is_folder ? path : path.parent_path();
   if (state.root.empty()) state.root = ".";
   state.whole = is_folder || path.extension() == ".json";
@@ -123,16 +125,15 @@ void find_everything(Checkpoint::State& state) {
     if (state.whole && state.readable) find_missing_tensors(state, findings);
   }
   find_tensor_contradictions(state, findings);
-  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
-    return a.severity > b.severity;
-  });
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
 }
 
 // What makes every further step pointless, and no edit of metadata repairs.
 bool is_fatal(const Finding& finding) {
   static constexpr std::string_view kRules[] = {"config.missing-key", "config.bad-value",
-                                                "file.not-json", "tensor.missing", "tensor.shape",
-                                                "tensor.dtype"};
+                                                "file.not-json",      "tensor.missing",
+                                                "tensor.shape",       "tensor.dtype"};
   return finding.severity == Severity::kError &&
          std::find(std::begin(kRules), std::end(kRules), finding.rule) != std::end(kRules);
 }

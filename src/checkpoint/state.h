@@ -10,7 +10,7 @@ namespace requant {
 // weights and dense tensors to `source`.
 struct Checkpoint::State {
   std::filesystem::path root;
-  bool whole = true;       // all of the model's weights: a folder or an index, not one file of many
+  bool whole = true;  // all of the model's weights: a folder or an index, not one file of many
   bool has_config = false;
   Json config = Json::object();
   bool config_is_ascii = true;

@@ -55,10 +55,10 @@ void check_dtype_claim(const Checkpoint::State& state, const Json& config,
     const auto claimed = dtype_of_torch(name);
     const auto stored = main_dtype(state, !prefix.empty());
     if (!claimed || !stored || *claimed == *stored) continue;
-    Finding& finding = findings.emplace_back(make_finding(
-        Severity::kWarning, "config.dtype-disagrees", "config.json",
-        fmt::format("'{}{}' says {}, most unquantised weights are stored as {}", prefix, key, name,
-                    name_of(*stored))));
+    Finding& finding = findings.emplace_back(
+        make_finding(Severity::kWarning, "config.dtype-disagrees", "config.json",
+                     fmt::format("'{}{}' says {}, most unquantised weights are stored as {}",
+                                 prefix, key, name, name_of(*stored))));
     finding.expected = torch_name_of(*stored);
     finding.observed = name;
     finding.why = "engines cast to the dtype that config.json names";
@@ -80,11 +80,11 @@ void check_tied_head(const Checkpoint::State& state, std::vector<Finding>& findi
   const DenseTensor* head = find_role(state, Role::kLmHead);
   if (head == nullptr) return;
   const bool shared = !head->tensor->shares_with.empty();
-  Finding& finding = findings.emplace_back(make_finding(
-      shared ? Severity::kInfo : Severity::kWarning, "tensor.tied-head-stored",
-      printable(head->tensor->name),
-      shared ? "is stored beside the embedding that it shares memory with"
-             : "is stored although config.json ties it to the embedding"));
+  Finding& finding = findings.emplace_back(
+      make_finding(shared ? Severity::kInfo : Severity::kWarning, "tensor.tied-head-stored",
+                   printable(head->tensor->name),
+                   shared ? "is stored beside the embedding that it shares memory with"
+                          : "is stored although config.json ties it to the embedding"));
   finding.why = shared ? "safetensors writers store it once"
                        : "some engines use it and some use the embedding";
 }

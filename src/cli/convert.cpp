@@ -38,7 +38,8 @@ void print_steps(const ConvertPlan& plan) {
   }
   if (!plan.dropped.empty()) rows.push_back({"drop", fmt::format("{}", plan.dropped.size()), ""});
   print_table(rows);
-  for (const auto& [name, reason] : plan.dropped) print(fmt::format("  drop {}: {}\n", name, reason));
+  for (const auto& [name, reason] : plan.dropped)
+    print(fmt::format("  drop {}: {}\n", name, reason));
 }
 
 void print_files(const ConvertPlan& plan) {
@@ -66,8 +67,8 @@ void print_plan(const ConvertPlan& plan) {
   }
   if (plan.losses.empty()) print("losses: none\n");
   for (const ConvertLoss& loss : plan.losses) {
-    print(fmt::format("loss {}: {} weights, first {}; {}{}{}\n",
-                      styled(loss.loss, Style::kYellow), loss.weights, loss.first, loss.meaning,
+    print(fmt::format("loss {}: {} weights, first {}; {}{}{}\n", styled(loss.loss, Style::kYellow),
+                      loss.weights, loss.first, loss.meaning,
                       loss.bound.empty() ? "" : ", " + loss.bound,
                       loss.allowed ? "" : "; needs --allow " + loss.loss));
   }
@@ -76,7 +77,8 @@ void print_plan(const ConvertPlan& plan) {
 int refuse_losses(const ConvertPlan& plan) {
   for (const ConvertLoss& loss : plan.losses) {
     if (loss.allowed) continue;
-    return report(refused(fmt::format("{}: {} needs --allow {}", loss.first, loss.loss, loss.loss)));
+    return report(
+        refused(fmt::format("{}: {} needs --allow {}", loss.first, loss.loss, loss.loss)));
   }
   return kClean;
 }
@@ -108,9 +110,8 @@ int run(const Arguments& arguments) {
   stop_on_signals();
   const auto done = [&] {
     ProgressLine line("convert");
-    return convert(arguments.options, [&](std::uint64_t bytes, std::uint64_t total) {
-      line.update(bytes, total);
-    });
+    return convert(arguments.options,
+                   [&](std::uint64_t bytes, std::uint64_t total) { line.update(bytes, total); });
   }();
   if (!done) return report(done.error());
   if (arguments.json) {
@@ -126,7 +127,8 @@ std::function<int()> add(CLI::App& app) {
   ConvertOptions& options = arguments->options;
   app.add_option("INPUT", options.input, "a checkpoint folder")->required();
   app.add_option("-o,--output", options.output, "the folder to make");
-  auto* to = app.add_option("--to", options.to, "DIALECT[:SCHEME]: compressed-tensors, dense:bf16 ...");
+  auto* to =
+      app.add_option("--to", options.to, "DIALECT[:SCHEME]: compressed-tensors, dense:bf16 ...");
   app.add_option("--for", options.for_engine, "ENGINE@VERSION: what loses least and runs there")
       ->excludes(to);
   app.add_option("--allow", options.allow, "losses that may be taken, or all")->delimiter(',');

@@ -16,7 +16,11 @@ std::function<int()> add(CLI::App& app) {
     std::vector<std::vector<std::string>> rows = {{"kind", "name", "reads", "writes", "what"}};
     for (const FormatInfo& format : formats()) {
       if (*names_only) print(format.name + "\n");
-      rows.push_back({format.kind, format.name, format.reads ? "yes" : "no",
+      const bool named_only = !format.reads && !format.writes;
+      rows.push_back({format.kind, format.name,
+                      named_only     ? "by name"
+                      : format.reads ? "yes"
+                                     : "no",
                       format.writes ? "yes" : "no", format.long_name});
     }
     if (!*names_only) print_table(rows);

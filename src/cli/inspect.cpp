@@ -35,11 +35,8 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 void print_line(std::string_view label, const std::string& text) {
-  if (!text.empty()) print(fmt::format("{} {}\n", styled(fmt::format("{:<13}", label), Style::kDim), text));
-}
-
-std::string in_brackets(const std::vector<std::string>& texts) {
-  return texts.empty() ? "" : fmt::format(" ({})", visible(fmt::format("{}", fmt::join(texts, "; "))));
+  if (!text.empty())
+    print(fmt::format("{} {}\n", styled(fmt::format("{:<13}", label), Style::kDim), text));
 }
 
 // "7.24 G", "135 M".
@@ -52,17 +49,18 @@ std::string count_text(std::uint64_t count) {
 
 void print_head(const Inspection& i) {
   print(styled(visible(i.path.string()), Style::kBold) + "\n");
-  print_line("dialect", fmt::format("{}: {}{}", styled(i.dialect, Style::kBold), i.dialect_long_name,
-                                    in_brackets(i.evidence)));
+  print_line("dialect", styled(i.dialect, Style::kBold) + ": " + i.dialect_long_name);
+  for (const std::string& evidence : i.evidence) print_line("", "for " + visible(evidence));
   const std::string version = i.writer_version.empty() ? "" : " " + i.writer_version;
-  print_line("written by", i.writer.empty() ? "not known" + in_brackets(i.writer_evidence)
-                                            : i.writer + version + in_brackets(i.writer_evidence));
+  print_line("written by", i.writer.empty() ? "not known" : i.writer + version);
+  for (const std::string& evidence : i.writer_evidence) print_line("", "for " + visible(evidence));
   for (const InspectClaim& claim : i.claims) {
     print_line("config says", fmt::format("{} {}{}{}", visible(claim.where), visible(claim.method),
                                           claim.text.empty() ? "" : ": ", visible(claim.text)));
   }
   if (i.claims.empty()) print_line("config says", "no quantisation");
-  print_line("architecture", visible(i.architecture) + (i.architecture_known ? "" : " (not known)"));
+  print_line("architecture",
+             visible(i.architecture) + (i.architecture_known ? "" : " (not known)"));
   print_line("container", fmt::format("{}, {} file{}, {} tensors, {}", i.container,
                                       i.weight_files.size(), i.weight_files.size() == 1 ? "" : "s",
                                       i.tensor_count, size_text(i.bytes)));
@@ -108,7 +106,8 @@ void print_groups(const Inspection& i) {
   print_table(rows);
   if (hidden > 0) print(fmt::format("and {} more kinds (--json lists them)\n", hidden));
   if (small > 0) {
-    print(fmt::format("and {} vectors (norms, biases, buffers), {}\n", small, size_text(small_bytes)));
+    print(fmt::format("and {} vectors (norms, biases, buffers), {}\n", small,
+                      size_text(small_bytes)));
   }
 }
 
@@ -167,7 +166,8 @@ std::function<int()> add(CLI::App& app) {
   app.add_flag("--json", arguments->json, "one JSON document on stdout");
   app.add_flag("--tensors", arguments->options.tensors, "list every tensor");
   app.add_flag("--deep", arguments->options.deep, "read the scales and look for zeros and NaN");
-  app.add_option("--fail-on", arguments->fail_on, "exit 1 on findings of this weight: error, warning, never")
+  app.add_option("--fail-on", arguments->fail_on,
+                 "exit 1 on findings of this weight: error, warning, never")
       ->check(CLI::IsMember({"error", "warning", "never"}))
       ->default_str("error");
   return [arguments] { return run(*arguments); };

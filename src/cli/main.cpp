@@ -24,8 +24,9 @@ constexpr auto commands() {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("requant: any quantised LLM checkpoint on any engine, and proof that it is the same model",
-               "requant");
+  CLI::App app(
+      "requant: any quantised LLM checkpoint on any engine, and proof that it is the same model",
+      "requant");
   app.set_version_flag("--version", std::string(version()));
   app.require_subcommand(1);
   app.fallthrough();

@@ -44,10 +44,10 @@ void ProgressLine::update(std::uint64_t done_bytes, std::uint64_t total_bytes) {
   const auto total = static_cast<double>(total_bytes);
   const double rate = done / std::max(seconds, 1e-3);
   const double share = std::min(1.0, done / total);
-  const std::string line = fmt::format(
-      "\r\x1b[K{} [{}] {:3.0f} %  {:.2f} of {:.2f} GiB  {:.2f} GiB/s  {}", label_, bar(share),
-      share * 100, done / kGibi, total / kGibi, rate / kGibi,
-      rate > 0 ? time_left((total - done) / rate) : "");
+  const std::string line =
+      fmt::format("\r\x1b[K{} [{}] {:3.0f} %  {:.2f} of {:.2f} GiB  {:.2f} GiB/s  {}", label_,
+                  bar(share), share * 100, done / kGibi, total / kGibi, rate / kGibi,
+                  rate > 0 ? time_left((total - done) / rate) : "");
   std::fwrite(line.data(), 1, line.size(), stderr);
   drawn_ = true;
 }

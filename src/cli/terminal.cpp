@@ -41,13 +41,20 @@ bool wants_color(std::FILE* stream) {
 
 std::string_view code_of(Style style) {
   switch (style) {
-    case Style::kPlain: return "";
-    case Style::kBold: return "\x1b[1m";
-    case Style::kDim: return "\x1b[2m";
-    case Style::kRed: return "\x1b[31m";
-    case Style::kYellow: return "\x1b[33m";
-    case Style::kGreen: return "\x1b[32m";
-    case Style::kCyan: return "\x1b[36m";
+    case Style::kPlain:
+      return "";
+    case Style::kBold:
+      return "\x1b[1m";
+    case Style::kDim:
+      return "\x1b[2m";
+    case Style::kRed:
+      return "\x1b[31m";
+    case Style::kYellow:
+      return "\x1b[33m";
+    case Style::kGreen:
+      return "\x1b[32m";
+    case Style::kCyan:
+      return "\x1b[36m";
   }
   return "";
 }
@@ -72,9 +79,12 @@ bool is_number(std::string_view cell) {
 
 Style style_of(Severity severity) {
   switch (severity) {
-    case Severity::kError: return Style::kRed;
-    case Severity::kWarning: return Style::kYellow;
-    case Severity::kInfo: return Style::kCyan;
+    case Severity::kError:
+      return Style::kRed;
+    case Severity::kWarning:
+      return Style::kYellow;
+    case Severity::kInfo:
+      return Style::kCyan;
   }
   return Style::kPlain;
 }
@@ -153,12 +163,17 @@ int report(const Error& error) {
       fmt::format("{} {}\n", styled("error:", Style::kRed, stderr), error.message());
   std::fwrite(line.data(), 1, line.size(), stderr);
   switch (error.code()) {
-    case ErrorCode::kUsage: return kUsageError;
+    case ErrorCode::kUsage:
+      return kUsageError;
     case ErrorCode::kCorrupt:
-    case ErrorCode::kNotFound: return kBadInput;
-    case ErrorCode::kRefused: return kRefusal;
-    case ErrorCode::kResource: return kNoResources;
-    case ErrorCode::kInterrupted: return kInterruption;
+    case ErrorCode::kNotFound:
+      return kBadInput;
+    case ErrorCode::kRefused:
+      return kRefusal;
+    case ErrorCode::kResource:
+      return kNoResources;
+    case ErrorCode::kInterrupted:
+      return kInterruption;
   }
   return kNoResources;
 }

@@ -25,14 +25,16 @@ std::string styled(std::string_view text, Style style, std::FILE* stream = stdou
 
 // Columns of the terminal, or 100 where there is none.
 int terminal_width();
-// True when progress may be drawn: stderr is a terminal, and neither -q nor --no-progress was given.
+// True when progress may be drawn: stderr is a terminal, and neither -q nor --no-progress was
+// given.
 bool wants_progress();
 
 // Rows of cells with columns aligned; cells that hold numbers go to the right. The first row is the
 // header.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
-// One block a finding: severity, rule, where, message, then expected / observed / evidence / repair.
+// One block a finding: severity, rule, where, message, then expected / observed / evidence /
+// repair.
 void print_findings(const std::vector<Finding>& findings, std::FILE* stream = stdout);
 
 // "error: ..." on stderr in one line; gives the exit code that belongs to it.

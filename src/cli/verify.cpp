@@ -31,7 +31,8 @@ void print_pairs(const VerifyReport& report) {
   std::size_t told = 0;
   for (const VerifyPair& pair : report.pairs) {
     if (pair.status == "repaired") {
-      print(fmt::format("{}: repaired, {} rows of scale 0\n", pair.name, pair.repaired_rows.size()));
+      print(
+          fmt::format("{}: repaired, {} rows of scale 0\n", pair.name, pair.repaired_rows.size()));
     }
     if (pair.matches || ++told > kListed) continue;
     print(fmt::format("{}: {}\n", styled(pair.name, Style::kRed), detail_of(pair)));
@@ -41,8 +42,8 @@ void print_pairs(const VerifyReport& report) {
 
 void print_summary(const VerifyReport& report) {
   std::string counts;
-  for (const char* status : {"exact", "rounded", "repaired", "tied", "differs", "only-in-first",
-                             "only-in-second"}) {
+  for (const char* status :
+       {"exact", "rounded", "repaired", "tied", "differs", "only-in-first", "only-in-second"}) {
     const std::uint64_t count = report.count(status);
     if (count > 0) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, status);
   }
@@ -55,9 +56,8 @@ int run(const Arguments& arguments) {
   stop_on_signals();
   const auto result = [&] {
     ProgressLine line("verify");
-    return verify(arguments.options, [&](std::uint64_t bytes, std::uint64_t total) {
-      line.update(bytes, total);
-    });
+    return verify(arguments.options,
+                  [&](std::uint64_t bytes, std::uint64_t total) { line.update(bytes, total); });
   }();
   if (!result) return report(result.error());
   if (arguments.json) {

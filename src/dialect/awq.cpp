@@ -88,15 +88,17 @@ Result<Scheme> declared_scheme(const Json* block) {
   const Json* bits = block->find("bits");
   if (bits == nullptr) bits = block->find("w_bit");
   if (bits != nullptr && bits->as_int().value_or(0) != 4) {
-    return refused(fmt::format("config.json: AWQ 'bits' is {}, only 4 exists",
-                               printable(bits->dump(), 80)));
+    return refused(
+        fmt::format("config.json: AWQ 'bits' is {}, only 4 exists", printable(bits->dump(), 80)));
   }
   const Json* group = block->find("group_size");
   if (group == nullptr) group = block->find("q_group_size");
   const std::int64_t size = group == nullptr ? 0 : group->as_int().value_or(0);
   if (group != nullptr && size < 1 && size != -1) {
-    return corrupt(fmt::format("config.json: AWQ 'group_size' is {}, expected a positive integer or "
-                               "-1", printable(group->dump(), 80)));
+    return corrupt(
+        fmt::format("config.json: AWQ 'group_size' is {}, expected a positive integer or "
+                    "-1",
+                    printable(group->dump(), 80)));
   }
   declared.grid = size > 0 ? Grid::group(size) : Grid::channel();
   return declared;
@@ -108,8 +110,10 @@ Error not_gemm(const ModuleTensors& module) {
     parts += fmt::format("{}{} {} {}", parts.empty() ? "" : ", ", printable(suffix),
                          name_of(tensor->dtype), to_string(tensor->shape));
   }
-  return corrupt(fmt::format("{}: {}: expected AWQ's qweight I32 [in, out/8], qzeros I32 [groups, "
-                             "out/8], scales F16 [groups, out]", printable(module.module), parts));
+  return corrupt(
+      fmt::format("{}: {}: expected AWQ's qweight I32 [in, out/8], qzeros I32 [groups, "
+                  "out/8], scales F16 [groups, out]",
+                  printable(module.module), parts));
 }
 
 Result<Weight> resolve_module(const ModuleTensors& module, const Scheme& declared,
@@ -121,8 +125,8 @@ Result<Weight> resolve_module(const ModuleTensors& module, const Scheme& declare
   if (module.find("weight") != nullptr) {
     return corrupt(fmt::format("{} has both a qweight and a weight", printable(module.module)));
   }
-  auto weight = weight_of(module, {"qweight", "qzeros", "scales"}, declared,
-                          *find_codec("awq-gemm"), facts);
+  auto weight =
+      weight_of(module, {"qweight", "qzeros", "scales"}, declared, *find_codec("awq-gemm"), facts);
   if (!weight) return not_gemm(module);
   weight->rows = module.find("scales")->shape[1];
   weight->cols = module.find("qweight")->shape[0];
@@ -137,10 +141,10 @@ void check_group(const Json* block, const Scheme& declared, const std::string& w
     const std::int64_t group = grid.is_channel() ? weight.cols : grid.block_cols;
     const std::int64_t claim = declared.grid.is_channel() ? weight.cols : declared.grid.block_cols;
     if (claim == 0 || claim == group) continue;
-    Finding& finding = resolution.findings.emplace_back(make_finding(
-        Severity::kError, "awq.group-size", "config.json",
-        fmt::format("'{}.group_size' is {}, the scales of {} are for {}", where, claim,
-                    printable(weight.module), group)));
+    Finding& finding = resolution.findings.emplace_back(
+        make_finding(Severity::kError, "awq.group-size", "config.json",
+                     fmt::format("'{}.group_size' is {}, the scales of {} are for {}", where, claim,
+                                 printable(weight.module), group)));
     finding.expected = std::to_string(group);
     finding.observed = std::to_string(claim);
     return;
@@ -174,10 +178,9 @@ void check_exclusions(const Json* block, const std::string& where, Resolution& r
     if (std::any_of(excluded.begin(), excluded.end(), names)) hit.add(weight.module);
   }
   if (!hit.any()) return;
-  Finding& finding = resolution.findings.emplace_back(
-      make_finding(Severity::kError, "config.excluded-but-quantised", "config.json",
-                   fmt::format("'{}.modules_to_not_convert' names {}, which is quantised", where,
-                               hit.text())));
+  Finding& finding = resolution.findings.emplace_back(make_finding(
+      Severity::kError, "config.excluded-but-quantised", "config.json",
+      fmt::format("'{}.modules_to_not_convert' names {}, which is quantised", where, hit.text())));
   finding.why = "engines build that module unquantised and cannot load its qweight";
 }
 
@@ -215,7 +218,8 @@ WriterGuess writer(const Facts& facts) {
                       "the weights are in " + facts.source.container() + " files"};
   } else if (block.block->find("modules_to_not_convert") != nullptr) {
     guess.tool = "AutoAWQ";
-    guess.evidence = {"quantization_config has modules_to_not_convert, as AutoAWQ writes it always"};
+    guess.evidence = {
+        "quantization_config has modules_to_not_convert, as AutoAWQ writes it always"};
   }
   return guess;
 }
@@ -240,10 +244,13 @@ Result<std::vector<std::string>> exclusions(const ConfigRequest& request) {
     };
     if (hits(name)) name = weight.module;
     if (hits(name)) {
-      return refused(fmt::format("{} is not quantised, and awq's modules_to_not_convert cannot name "
-                                 "it without naming quantised modules", printable(weight.module)));
+      return refused(
+          fmt::format("{} is not quantised, and awq's modules_to_not_convert cannot name "
+                      "it without naming quantised modules",
+                      printable(weight.module)));
     }
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(std::move(name));
   }
   return names;
 }
@@ -253,7 +260,8 @@ Result<Json> quantization_config(const ConfigRequest& request) {
   const Scheme& scheme = request.quantized.front().scheme;
   for (const TargetWeight& weight : request.quantized) {
     if (weight.scheme.grid != scheme.grid) {
-      return refused(printable(weight.module) + ": awq has one group_size, the weights have several");
+      return refused(printable(weight.module) +
+                     ": awq has one group_size, the weights have several");
     }
   }
   RQ_TRY(const auto names, exclusions(request));
@@ -277,8 +285,9 @@ extern const Dialect k_dialect_awq;
 const Dialect k_dialect_awq = {
     .name = "awq",
     .long_name = "4-bit groups in AutoAWQ's GEMM layout",
-    .source = "casper-hansen/AutoAWQ awq/modules/linear/gemm.py@0.2.9; "
-              "InternLM/lmdeploy lmdeploy/lite/apis/auto_awq.py@1263d5cd",
+    .source =
+        "casper-hansen/AutoAWQ awq/modules/linear/gemm.py@0.2.9; "
+        "InternLM/lmdeploy lmdeploy/lite/apis/auto_awq.py@1263d5cd",
     .recognize = recognize,
     .resolve = resolve,
     .writer = writer,

@@ -59,7 +59,8 @@ TEST(AwqDialect, RefusesTheOtherVersionsByName) {
 
 TEST(AwqDialect, TrustsTensorsMoreThanFlags) {
   const FakeCheckpoint fake(
-      config(R"({"quant_method":"awq","version":"GEMM","bits":4,"group_size":64,"zero_point":false})"),
+      config(
+          R"({"quant_method":"awq","version":"GEMM","bits":4,"group_size":64,"zero_point":false})"),
       tensors());
   const auto resolution = dialect().resolve(fake.facts());
   ASSERT_TRUE(resolution) << resolution.error().message();
@@ -80,12 +81,15 @@ TEST(AwqDialect, NamesAPartThatIsMissing) {
 TEST(AwqDialect, GateIsNoNameOfGateProj) {
   const FakeCheckpoint fake(
       config(R"({"quant_method":"awq","version":"gemm","bits":4,"group_size":32,"zero_point":true,
-                 "modules_to_not_convert":["up"]})"), tensors());
+                 "modules_to_not_convert":["up"]})"),
+      tensors());
   EXPECT_TRUE(dialect().resolve(fake.facts())->findings.empty());
   const FakeCheckpoint wrong(
       config(R"({"quant_method":"awq","version":"gemm","bits":4,"group_size":32,"zero_point":true,
-                 "modules_to_not_convert":["up_proj"]})"), tensors());
-  EXPECT_TRUE(has_rule(dialect().resolve(wrong.facts())->findings, "config.excluded-but-quantised"));
+                 "modules_to_not_convert":["up_proj"]})"),
+      tensors());
+  EXPECT_TRUE(
+      has_rule(dialect().resolve(wrong.facts())->findings, "config.excluded-but-quantised"));
 }
 
 Scheme int4() {
@@ -97,7 +101,12 @@ Scheme int4() {
 }
 
 TargetWeight target(std::string module, Role role, Tower tower) {
-  return {.module = std::move(module), .place = {.role = role, .tower = tower}, .scheme = int4()};
+  TargetWeight target;
+  target.module = std::move(module);
+  target.place.role = role;
+  target.place.tower = tower;
+  target.scheme = int4();
+  return target;
 }
 
 TEST(AwqDialect, ExcludesTowersByTheirFirstName) {

@@ -138,8 +138,8 @@ class Resolver {
     const bool has_scale = module.find("weight_scale") != nullptr;
     if (weight == nullptr && !has_scale) return {};
     const Module place = place_of(module, facts_);
-    const bool codes = weight != nullptr && (weight->dtype == DType::kI8 ||
-                                             weight->dtype == DType::kF8E4M3);
+    const bool codes =
+        weight != nullptr && (weight->dtype == DType::kI8 || weight->dtype == DType::kF8E4M3);
     // Embeddings, norms and biases of other modules are nobody's target here.
     if (!codes && !has_scale && !is_dense_linear(module, place)) return {};
     RQ_TRY(const Claim claim, claim_of(module.module, place.role));
@@ -180,19 +180,24 @@ class Resolver {
   Result<Weight> decode_scheme(const ModuleTensors& module, const Scheme& declared) const {
     const bool is_static = declared.activations.kind == ActivationKind::kStatic;
     if (is_static && module.find("input_scale") == nullptr) {
-      return corrupt(fmt::format("{}.input_scale is missing, and the config says that activations "
-                                 "are static", printable(module.module)));
+      return corrupt(
+          fmt::format("{}.input_scale is missing, and the config says that activations "
+                      "are static",
+                      printable(module.module)));
     }
     if (declared.offset == Offset::kZero && module.find("weight_zero_point") == nullptr) {
-      return corrupt(fmt::format("{}.weight_zero_point is missing, and the config says symmetric "
-                                 "false", printable(module.module)));
+      return corrupt(
+          fmt::format("{}.weight_zero_point is missing, and the config says symmetric "
+                      "false",
+                      printable(module.module)));
     }
     const Codec& codec = *find_codec("ct-quantized");
-    auto weight =
-        is_static ? weight_of(module, {"weight", "weight_scale", "weight_zero_point", "input_scale",
-                                       "input_zero_point"}, declared, codec, facts_)
-                  : weight_of(module, {"weight", "weight_scale", "weight_zero_point"}, declared,
-                              codec, facts_);
+    auto weight = is_static ? weight_of(module,
+                                        {"weight", "weight_scale", "weight_zero_point",
+                                         "input_scale", "input_zero_point"},
+                                        declared, codec, facts_)
+                            : weight_of(module, {"weight", "weight_scale", "weight_zero_point"},
+                                        declared, codec, facts_);
     const TensorInfo& codes = *module.find("weight");
     const TensorInfo& scale = *module.find("weight_scale");
     if (!weight) {
@@ -219,13 +224,15 @@ class Resolver {
     if (ignored_quantised_.any()) {
       add_finding(Severity::kError, "config.ignored-but-quantised",
                   fmt::format("'{}.ignore' covers {}, which is stored quantised", where_,
-                              ignored_quantised_.text())).why =
-          "engines build it unquantised: they load its codes as if they were values, or do not load";
+                              ignored_quantised_.text()))
+          .why =
+          "engines build it unquantised: they load its codes as if they were values, or do not "
+          "load";
     }
     if (targeted_dense_.any()) {
-      Finding& finding = add_finding(
-          Severity::kError, "config.targeted-but-dense",
-          fmt::format("'{}' targets {}, which is stored unquantised", where_, targeted_dense_.text()));
+      Finding& finding = add_finding(Severity::kError, "config.targeted-but-dense",
+                                     fmt::format("'{}' targets {}, which is stored unquantised",
+                                                 where_, targeted_dense_.text()));
       finding.why = "engines build it quantised and leave its scale at the initial value, silently";
       finding.repair = "add it to 'ignore'";
     }
@@ -255,9 +262,10 @@ class Resolver {
                               other_grid_.text()));
     }
     if (fake_quantised_.any()) {
-      add_finding(Severity::kWarning, "ct.fake-quantised",
-                  fmt::format("{} has a weight_scale beside a weight of floats: it is taken as it is",
-                              fake_quantised_.text()));
+      add_finding(
+          Severity::kWarning, "ct.fake-quantised",
+          fmt::format("{} has a weight_scale beside a weight of floats: it is taken as it is",
+                      fake_quantised_.text()));
     }
   }
 
@@ -269,9 +277,10 @@ class Resolver {
       // Every tool writes lm_head, also where it is tied to the embedding and not stored.
       if (ignore_used_[i] || (is_tied && entry.ends_with("lm_head"))) continue;
       if (++stale_ > 3) continue;
-      add_finding(Severity::kWarning, "config.stale-ignore",
-                  fmt::format("'{}.ignore' has {}, which matches no module", where_,
-                              in_quotes(entry))).why =
+      add_finding(
+          Severity::kWarning, "config.stale-ignore",
+          fmt::format("'{}.ignore' has {}, which matches no module", where_, in_quotes(entry)))
+          .why =
           "a name that went stale leaves modules quantised, or unquantised, that should not be";
     }
   }
@@ -329,11 +338,13 @@ WriterGuess writer(const Facts& facts) {
     guess.evidence = {name_of(block) + ".version is " + version};
   } else if (block.block->find("global_compression_ratio") != nullptr) {
     guess.version = "up to 0.6";
-    guess.evidence = {name_of(block) + " has no version, as compressed-tensors wrote it up to 0.10"};
+    guess.evidence = {name_of(block) +
+                      " has no version, as compressed-tensors wrote it up to 0.10"};
   } else {
     guess.tool.clear();
-    guess.evidence = {name_of(block) + " has neither version nor global_compression_ratio: a "
-                                       "converter wrote it"};
+    guess.evidence = {name_of(block) +
+                      " has neither version nor global_compression_ratio: a "
+                      "converter wrote it"};
   }
   return guess;
 }

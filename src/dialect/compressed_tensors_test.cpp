@@ -47,13 +47,17 @@ TEST(CompressedTensors, ResolvesWhatTheGroupsState) {
   ASSERT_TRUE(resolution) << resolution.error().message();
   ASSERT_EQ(resolution->weights.size(), 1U);
   EXPECT_EQ(resolution->weights[0].scheme.grid, Grid::channel());
-  EXPECT_EQ(resolution->weights[0].scheme.activations, Activations::dynamic_token(Element::kE4M3Fn));
+  EXPECT_EQ(resolution->weights[0].scheme.activations,
+            Activations::dynamic_token(Element::kE4M3Fn));
   EXPECT_TRUE(resolution->findings.empty());
 }
 
 TEST(CompressedTensors, ReadsTheOldKey) {
-  const FakeCheckpoint fake(R"({"compression_config":{"format":"float-quantized","ignore":["lm_head"],
-    "config_groups":{"group_0":)" + group(R"(["Linear"])") + "}}}", tensors());
+  const FakeCheckpoint fake(
+      R"({"compression_config":{"format":"float-quantized","ignore":["lm_head"],
+    "config_groups":{"group_0":)" +
+          group(R"(["Linear"])") + "}}}",
+      tensors());
   EXPECT_EQ(dialect().recognize(fake.facts()).match, Match::kYes);
   EXPECT_TRUE(dialect().resolve(fake.facts()));
 }
@@ -111,12 +115,14 @@ TEST(CompressedTensors, NamesTheKeyOfAnImpossibleValue) {
       {"strategy", R"({"num_bits":8,"type":"int","strategy":"diagonal"})"},
       {"group_size", R"({"num_bits":8,"type":"int","strategy":"group","group_size":0})"},
       {"group_size", R"({"num_bits":8,"type":"int","strategy":"group","group_size":-32})"},
-      {"block_structure", R"({"num_bits":8,"type":"float","strategy":"block","block_structure":[0,1]})"},
+      {"block_structure",
+       R"({"num_bits":8,"type":"float","strategy":"block","block_structure":[0,1]})"},
   };
   for (const auto& [key, args] : cases) {
     const auto resolution =
         resolve(config(R"({"quant_method":"compressed-tensors","format":"int-quantized",
-          "config_groups":{"group_0":{"targets":["Linear"],"weights":)" + std::string(args) + "}}}"),
+          "config_groups":{"group_0":{"targets":["Linear"],"weights":)" +
+                       std::string(args) + "}}}"),
                 tensors());
     ASSERT_FALSE(resolution) << args;
     EXPECT_NE(resolution.error().message().find(key), std::string::npos)
@@ -125,8 +131,8 @@ TEST(CompressedTensors, NamesTheKeyOfAnImpossibleValue) {
 }
 
 TEST(CompressedTensors, NeedsGroups) {
-  const auto resolution =
-      resolve(config(R"({"quant_method":"compressed-tensors","format":"int-quantized"})"), tensors());
+  const auto resolution = resolve(
+      config(R"({"quant_method":"compressed-tensors","format":"int-quantized"})"), tensors());
   ASSERT_FALSE(resolution);
   EXPECT_NE(resolution.error().message().find("config_groups"), std::string::npos);
 }
@@ -140,7 +146,11 @@ TEST(CompressedTensors, NamesAScaleThatIsMissing) {
 }
 
 TargetWeight target(std::string module, Scheme scheme) {
-  return {.module = std::move(module), .place = {.role = Role::kLinear}, .scheme = std::move(scheme)};
+  TargetWeight target;
+  target.module = std::move(module);
+  target.place.role = Role::kLinear;
+  target.scheme = std::move(scheme);
+  return target;
 }
 
 Scheme fp8() {

@@ -10,11 +10,12 @@
 namespace requant {
 namespace {
 
-constexpr std::string_view kReadable[] = {"int-quantized", "float-quantized", "naive-quantized",
-                                          "mixed-precision", "dense", ""};
-constexpr std::string_view kKnown[] = {
-    "pack-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized", "mxfp6-pack-quantized",
-    "mxfp8-quantized", "marlin-24", "sparse-24-bitmask", "sparse-bitmask"};
+constexpr std::string_view kReadable[] = {"int-quantized",   "float-quantized", "naive-quantized",
+                                          "mixed-precision", "dense",           ""};
+constexpr std::string_view kKnown[] = {"pack-quantized",       "nvfp4-pack-quantized",
+                                       "mxfp4-pack-quantized", "mxfp6-pack-quantized",
+                                       "mxfp8-quantized",      "marlin-24",
+                                       "sparse-24-bitmask",    "sparse-bitmask"};
 
 struct Preset {
   std::string_view name;
@@ -73,7 +74,8 @@ Result<std::int64_t> group_of(const Json& args) {
   const Json* group = present(args, "group_size");
   if (group == nullptr) return std::int64_t{0};
   const auto size = group->as_int();
-  if (!size || *size == 0 || *size < -1) return bad("group_size", group, "a positive integer or -1");
+  if (!size || *size == 0 || *size < -1)
+    return bad("group_size", group, "a positive integer or -1");
   return *size;
 }
 
@@ -209,8 +211,8 @@ Result<bool> ct_format_is_readable(std::string_view format) {
   const auto is = [&](std::string_view known) { return known == format; };
   if (std::any_of(std::begin(kReadable), std::end(kReadable), is)) return true;
   if (std::any_of(std::begin(kKnown), std::end(kKnown), is)) return false;
-  return corrupt(fmt::format("'format' is {}, which compressed-tensors does not have",
-                             in_quotes(format)));
+  return corrupt(
+      fmt::format("'format' is {}, which compressed-tensors does not have", in_quotes(format)));
 }
 
 Result<CtConfig> parse_ct_config(const Json& block) {

@@ -76,9 +76,12 @@ std::string_view ct_class_of(Role role) {
     case Role::kLinear:
     case Role::kExpert:
     case Role::kLmHead:
-    case Role::kRouter: return "Linear";
-    case Role::kEmbedding: return "Embedding";
-    default: return "";
+    case Role::kRouter:
+      return "Linear";
+    case Role::kEmbedding:
+      return "Embedding";
+    default:
+      return "";
   }
 }
 

@@ -8,7 +8,11 @@ namespace {
 using Names = std::vector<std::string>;
 
 TargetWeight target(std::string module, Tower tower = Tower::kLanguage, Role role = Role::kLinear) {
-  return {.module = std::move(module), .place = {.role = role, .tower = tower}, .scheme = {}};
+  TargetWeight target;
+  target.module = std::move(module);
+  target.place.role = role;
+  target.place.tower = tower;
+  return target;
 }
 
 Names ignore_list(const std::vector<TargetWeight>& quantized,
@@ -39,8 +43,9 @@ TEST(CtIgnore, RoutersOfAllLayersAreOnePattern) {
 }
 
 TEST(CtIgnore, NamesModulesWhereAPatternWouldHitAQuantisedOne) {
-  EXPECT_EQ(ignore_list({target("model.layers.0.mlp.up_proj")}, {target("model.layers.1.mlp.up_proj")}),
-            (Names{"model.layers.1.mlp.up_proj"}));
+  EXPECT_EQ(
+      ignore_list({target("model.layers.0.mlp.up_proj")}, {target("model.layers.1.mlp.up_proj")}),
+      (Names{"model.layers.1.mlp.up_proj"}));
 }
 
 TEST(CtIgnore, ATowerWithQuantisedModulesIsNotIgnoredWhole) {

@@ -63,10 +63,17 @@ Json activation_args(const Activations& activations) {
   if (activations.kind == ActivationKind::kNone) return nullptr;
   std::string_view strategy = "tensor";
   switch (activations.granularity) {
-    case Granularity::kTensor: break;
-    case Granularity::kToken: strategy = "token"; break;
-    case Granularity::kGroup: strategy = "group"; break;
-    case Granularity::kBlock: strategy = "block"; break;
+    case Granularity::kTensor:
+      break;
+    case Granularity::kToken:
+      strategy = "token";
+      break;
+    case Granularity::kGroup:
+      strategy = "group";
+      break;
+    case Granularity::kBlock:
+      strategy = "block";
+      break;
   }
   Json json = args(activations.element, activations.bits, activations.symmetric, strategy,
                    activations.kind == ActivationKind::kDynamic);

@@ -30,8 +30,9 @@ struct Facts {
   const Json& config;  // config.json
   const Source& source;
   const Architecture& architecture;
-  const std::map<std::string, Json>& side;  // quantize_config.json, hf_quant_config.json ... by name
-  ModuleTable modules;                      // the tensors of `source`, by module
+  const std::map<std::string, Json>&
+      side;             // quantize_config.json, hf_quant_config.json ... by name
+  ModuleTable modules;  // the tensors of `source`, by module
 };
 
 // Where a quantization block stands in config.json: the keys that lead to it

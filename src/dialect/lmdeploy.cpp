@@ -67,8 +67,8 @@ Result<Weight> resolve_module(const ModuleTensors& module, const Facts& facts) {
   auto resolved =
       weight_of(module, {"weight", "scale"}, declared, *find_codec("lmdeploy-w8a8"), facts);
   if (!resolved) {
-    return corrupt(fmt::format("{}, expected F32 [out, 1] for {}", describe(*scale),
-                               describe(*weight)));
+    return corrupt(
+        fmt::format("{}, expected F32 [out, 1] for {}", describe(*scale), describe(*weight)));
   }
   resolved->rows = weight->shape[0];
   resolved->cols = weight->shape[1];
@@ -89,10 +89,10 @@ void check_dtype_claim(const Weight& weight, const Facts& facts, Resolution& res
       claim == nullptr ? "int8" : claim->as_string().value_or("what is no string");
   const std::string_view stored = quant_dtype_of(weight.scheme.element);
   if (claimed == stored || (claimed == "fp8" && stored == "float8_e4m3fn")) return;
-  Finding& finding = resolution.findings.emplace_back(make_finding(
-      Severity::kError, "lmdeploy.quant-dtype", "config.json",
-      fmt::format("'{}.quant_dtype' says {}, the weights are {}", name_of(block),
-                  printable(claimed), stored)));
+  Finding& finding = resolution.findings.emplace_back(
+      make_finding(Severity::kError, "lmdeploy.quant-dtype", "config.json",
+                   fmt::format("'{}.quant_dtype' says {}, the weights are {}", name_of(block),
+                               printable(claimed), stored)));
   finding.expected = stored;
   finding.observed = printable(claimed);
   finding.evidence = describe(*weight.parts.front().second);
@@ -140,7 +140,8 @@ Result<Resolution> resolve(const Facts& facts) {
 //   pytorch      in llm_config                0.7.1 to 0.8
 //   safetensors  config.json has torch_dtype  0.9 to 0.10
 //   safetensors  config.json has dtype        0.18
-std::string version_of(const Facts& facts, const ConfigBlock& block, std::vector<std::string>& why) {
+std::string version_of(const Facts& facts, const ConfigBlock& block,
+                       std::vector<std::string>& why) {
   why.push_back("the weights are in " + facts.source.container() + " files");
   if (facts.source.container() == "safetensors") {
     const bool new_key = facts.config.find("dtype") != nullptr;
@@ -195,8 +196,9 @@ extern const Dialect k_dialect_lmdeploy;
 const Dialect k_dialect_lmdeploy = {
     .name = "lmdeploy",
     .long_name = "smooth_quant: int8 or fp8 weights, activations dynamic per token",
-    .source = "InternLM/lmdeploy lmdeploy/pytorch/models/q_modules.py@1263d5cd and the releases 0.6 "
-              "to 0.18",
+    .source =
+        "InternLM/lmdeploy lmdeploy/pytorch/models/q_modules.py@1263d5cd and the releases 0.6 "
+        "to 0.18",
     .recognize = recognize,
     .resolve = resolve,
     .writer = writer,

@@ -13,7 +13,8 @@ constexpr std::string_view kConfig = R"({"architectures":["LlamaForCausalLM"],"m
 
 const Dialect& dialect() { return *find_dialect("lmdeploy"); }
 
-FakeCheckpoint fake(std::string_view config, DType dtype, Shape scale, std::string container = "safetensors") {
+FakeCheckpoint fake(std::string_view config, DType dtype, Shape scale,
+                    std::string container = "safetensors") {
   return FakeCheckpoint(config,
                         {{"model.layers.0.mlp.up_proj.weight", dtype, {8, 4}},
                          {"model.layers.0.mlp.up_proj.scale", DType::kF32, std::move(scale)},
@@ -93,8 +94,8 @@ TEST(Lmdeploy, WritesItsBlock) {
   scheme.element = Element::kE5M2;
   const TargetWeight weight{"a", {}, scheme};
   const Json config = Json::object();
-  const auto block = dialect().quantization_config(
-      {config, Architecture::of(config), std::span(&weight, 1), {}});
+  const auto block =
+      dialect().quantization_config({config, Architecture::of(config), std::span(&weight, 1), {}});
   ASSERT_TRUE(block);
   EXPECT_EQ(block->dump(), R"({"quant_method": "smooth_quant", "quant_dtype": "float8_e5m2"})");
 }

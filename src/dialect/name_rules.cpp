@@ -54,17 +54,17 @@ NamePattern::~NamePattern() = default;
 
 Result<NamePattern> NamePattern::compile(std::string_view pattern) {
   if (pattern.size() > kPatternLimit) {
-    return refused(fmt::format("pattern of {} bytes, expected at most {}", pattern.size(),
-                               kPatternLimit));
+    return refused(
+        fmt::format("pattern of {} bytes, expected at most {}", pattern.size(), kPatternLimit));
   }
   int error = 0;
   std::size_t offset = 0;
   auto compiled = std::make_unique<Compiled>();
   compiled->text = pattern;
-  compiled->code.reset(pcre2_compile(units(pattern), pattern.size(),
-                                     PCRE2_ANCHORED | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
-                                         PCRE2_NEVER_BACKSLASH_C,
-                                     &error, &offset, nullptr));
+  compiled->code.reset(
+      pcre2_compile(units(pattern), pattern.size(),
+                    PCRE2_ANCHORED | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C,
+                    &error, &offset, nullptr));
   if (!compiled->code) {
     return corrupt(fmt::format("pattern {} is no regular expression: {} at {}", in_quotes(pattern),
                                reason_of(error), offset));

@@ -12,8 +12,8 @@
 
 namespace requant {
 
-// A Python regular expression, matched as re.match does: from the start of the name, not to its end.
-// Patterns come from strangers: the work of one match is bounded.
+// A Python regular expression, matched as re.match does: from the start of the name, not to its
+// end. Patterns come from strangers: the work of one match is bounded.
 class NamePattern {
  public:
   static Result<NamePattern> compile(std::string_view pattern);

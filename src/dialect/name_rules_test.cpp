@@ -11,7 +11,8 @@ NameRules rules(std::vector<std::string> entries) {
   return *std::move(parsed);
 }
 
-bool matches(const NameRules& list, std::string_view module, std::string_view class_name = "Linear") {
+bool matches(const NameRules& list, std::string_view module,
+             std::string_view class_name = "Linear") {
   const auto hit = list.find(module, class_name);
   EXPECT_TRUE(hit) << hit.error().message();
   return hit && *hit;

@@ -33,79 +33,120 @@ constexpr auto kNoType = std::nullopt;
 
 // In the order of formats' "Detection order"; the more particular before the more general.
 constexpr Row kBitsandbytes = {
-    .name = "bitsandbytes", .long_name = "bitsandbytes: nf4, fp4, LLM.int8()",
-    .source = "bitsandbytes 0.50.2", .methods = "bitsandbytes",
-    .markers = {Marker{"bitsandbytes__*", DType::kU8, "", true}, Marker{"SCB", kNoType, "weight", true},
-                Marker{"absmax", kNoType, "", false}}};
-constexpr Row kHqq = {.name = "hqq", .long_name = "HQQ", .source = "hqq 0.2.8",
-                      .methods = "hqq", .markers = {Marker{"W_q", kNoType, "", true}}};
-constexpr Row kExl3 = {.name = "exl3", .long_name = "ExLlamaV3", .source = "turboderp-org/exllamav3",
-                       .methods = "exl3", .markers = {Marker{"trellis", kNoType, "", true}}};
-constexpr Row kExl2 = {.name = "exl2", .long_name = "ExLlamaV2",
-                       .source = "turboderp-org/exllamav2", .methods = "exl2",
+    .name = "bitsandbytes",
+    .long_name = "bitsandbytes: nf4, fp4, LLM.int8()",
+    .source = "bitsandbytes 0.50.2",
+    .methods = "bitsandbytes",
+    .markers = {Marker{"bitsandbytes__*", DType::kU8, "", true},
+                Marker{"SCB", kNoType, "weight", true}, Marker{"absmax", kNoType, "", false}}};
+constexpr Row kHqq = {.name = "hqq",
+                      .long_name = "HQQ",
+                      .source = "hqq 0.2.8",
+                      .methods = "hqq",
+                      .markers = {Marker{"W_q", kNoType, "", true}}};
+constexpr Row kExl3 = {.name = "exl3",
+                       .long_name = "ExLlamaV3",
+                       .source = "turboderp-org/exllamav3",
+                       .methods = "exl3",
+                       .markers = {Marker{"trellis", kNoType, "", true}}};
+constexpr Row kExl2 = {.name = "exl2",
+                       .long_name = "ExLlamaV2",
+                       .source = "turboderp-org/exllamav2",
+                       .methods = "exl2",
                        .markers = {Marker{"q_weight", kNoType, "", true}}};
-constexpr Row kAqlm = {.name = "aqlm", .long_name = "AQLM", .source = "Vahe1994/AQLM",
-                       .methods = "aqlm", .markers = {Marker{"codebooks", kNoType, "", true}}};
-constexpr Row kVptq = {.name = "vptq", .long_name = "VPTQ", .source = "microsoft/VPTQ",
-                       .methods = "vptq", .markers = {Marker{"centroids", kNoType, "", false}}};
-constexpr Row kQuanto = {.name = "quanto", .long_name = "optimum-quanto",
-                         .source = "optimum-quanto 0.2.7", .methods = "quanto",
+constexpr Row kAqlm = {.name = "aqlm",
+                       .long_name = "AQLM",
+                       .source = "Vahe1994/AQLM",
+                       .methods = "aqlm",
+                       .markers = {Marker{"codebooks", kNoType, "", true}}};
+constexpr Row kVptq = {.name = "vptq",
+                       .long_name = "VPTQ",
+                       .source = "microsoft/VPTQ",
+                       .methods = "vptq",
+                       .markers = {Marker{"centroids", kNoType, "", false}}};
+constexpr Row kQuanto = {.name = "quanto",
+                         .long_name = "optimum-quanto",
+                         .source = "optimum-quanto 0.2.7",
+                         .methods = "quanto",
                          .markers = {Marker{"_data", kNoType, "", true}}};
 constexpr Row kTorchao = {
-    .name = "torchao", .long_name = "torchao", .source = "torchao 0.15 safetensors support",
+    .name = "torchao",
+    .long_name = "torchao",
+    .source = "torchao 0.15 safetensors support",
     .methods = "torchao",
     .markers = {Marker{"_weight_qdata", kNoType, "", true}, Marker{"weight", kNoType, "", false}}};
-constexpr Row kAutoRound = {.name = "auto-round", .long_name = "Intel auto-round",
+constexpr Row kAutoRound = {.name = "auto-round",
+                            .long_name = "Intel auto-round",
                             .source = "intel/auto-round export_to_autoround",
                             .methods = "auto-round intel/auto-round auto_round",
                             .markers = {Marker{"qweight", kNoType, "", false}}};
 constexpr Row kGptq = {
-    .name = "gptq", .long_name = "GPTQ: AutoGPTQ, GPTQModel", .source = "GPTQModel f4c327a1",
+    .name = "gptq",
+    .long_name = "GPTQ: AutoGPTQ, GPTQModel",
+    .source = "GPTQModel f4c327a1",
     .methods = "gptq gptq_v2 gptq_marlin",
     .markers = {Marker{"qweight", DType::kI32, "g_idx", true},
                 Marker{"qweight", DType::kI32, "qzeros", true},
                 Marker{"qweight", kNoType, "", false}, Marker{"B", kNoType, "s", true}},
     .side_file = "quantize_config.json"};
-constexpr Row kGguf = {.name = "gguf", .long_name = "GGUF blocks in safetensors (GPTQModel)",
-                       .source = "GPTQModel f4c327a1", .methods = "gguf",
+constexpr Row kGguf = {.name = "gguf",
+                       .long_name = "GGUF blocks in safetensors (GPTQModel)",
+                       .source = "GPTQModel f4c327a1",
+                       .methods = "gguf",
                        .markers = {Marker{"qweight", DType::kU8, "", false}}};
-constexpr Row kMlx = {
-    .name = "mlx", .long_name = "MLX", .source = "mlx-lm, mlx 0.32.4", .methods = "mlx",
-    .markers = {Marker{"weight", DType::kU32, "scales", true}}, .config_key = "quantization"};
-constexpr Row kMxfp4 = {
-    .name = "mxfp4", .long_name = "gpt-oss MXFP4 blocks", .source = "transformers 5.17 mxfp4",
-    .methods = "mxfp4",
-    .markers = {Marker{"gate_up_proj_blocks", DType::kU8, "", true},
-                Marker{"down_proj_blocks", DType::kU8, "", true}}};
-constexpr Row kQuark = {
-    .name = "quark", .long_name = "AMD Quark", .source = "amd-quark 0.13", .methods = "quark",
-    .markers = {Marker{"weight", DType::kI32, "weight_scale", true},
-                Marker{"weight", kNoType, "weight_scale", false}}};
-constexpr Row kModelopt = {
-    .name = "modelopt", .long_name = "NVIDIA ModelOpt", .source = "nvidia-modelopt 0.47.0",
-    .methods = "modelopt modelopt_fp4 modelopt_mxfp8 modelopt_mixed",
-    .markers = {Marker{"weight", DType::kU8, "weight_scale_2", true},
-                Marker{"weight", DType::kU8, "weight_scale", false},
-                Marker{"weight", DType::kF8E4M3, "weight_scale", false},
-                Marker{"weight", DType::kI8, "weight_scale", false}},
-    .side_file = "hf_quant_config.json"};
-constexpr Row kFbgemm = {.name = "fbgemm_fp8", .long_name = "FBGEMM FP8 rows",
-                         .source = "transformers 5.17 fbgemm_fp8", .methods = "fbgemm_fp8",
+constexpr Row kMlx = {.name = "mlx",
+                      .long_name = "MLX",
+                      .source = "mlx-lm, mlx 0.32.4",
+                      .methods = "mlx",
+                      .markers = {Marker{"weight", DType::kU32, "scales", true}},
+                      .config_key = "quantization"};
+constexpr Row kMxfp4 = {.name = "mxfp4",
+                        .long_name = "gpt-oss MXFP4 blocks",
+                        .source = "transformers 5.17 mxfp4",
+                        .methods = "mxfp4",
+                        .markers = {Marker{"gate_up_proj_blocks", DType::kU8, "", true},
+                                    Marker{"down_proj_blocks", DType::kU8, "", true}}};
+constexpr Row kQuark = {.name = "quark",
+                        .long_name = "AMD Quark",
+                        .source = "amd-quark 0.13",
+                        .methods = "quark",
+                        .markers = {Marker{"weight", DType::kI32, "weight_scale", true},
+                                    Marker{"weight", kNoType, "weight_scale", false}}};
+constexpr Row kModelopt = {.name = "modelopt",
+                           .long_name = "NVIDIA ModelOpt",
+                           .source = "nvidia-modelopt 0.47.0",
+                           .methods = "modelopt modelopt_fp4 modelopt_mxfp8 modelopt_mixed",
+                           .markers = {Marker{"weight", DType::kU8, "weight_scale_2", true},
+                                       Marker{"weight", DType::kU8, "weight_scale", false},
+                                       Marker{"weight", DType::kF8E4M3, "weight_scale", false},
+                                       Marker{"weight", DType::kI8, "weight_scale", false}},
+                           .side_file = "hf_quant_config.json"};
+constexpr Row kFbgemm = {.name = "fbgemm_fp8",
+                         .long_name = "FBGEMM FP8 rows",
+                         .source = "transformers 5.17 fbgemm_fp8",
+                         .methods = "fbgemm_fp8",
                          .markers = {Marker{"weight", DType::kF8E4M3, "weight_scale", false}}};
-constexpr Row kFp8 = {
-    .name = "fp8", .long_name = "FP8 blocks (DeepSeek, transformers) and per tensor",
-    .source = "transformers 5.17 finegrained_fp8; vLLM fp8", .methods = "fp8",
-    .markers = {Marker{"weight", DType::kF8E4M3, "weight_scale_inv", true},
-                Marker{"weight", DType::kF8E4M3, "weight_scale", false},
-                Marker{"weight", DType::kF8E4M3, "", false},
-                Marker{"weight", DType::kF8E5M2, "weight_scale_inv", true}}};
-constexpr Row kEetq = {.name = "eetq", .long_name = "EETQ int8", .source = "NetEase-FuXi/EETQ",
+constexpr Row kFp8 = {.name = "fp8",
+                      .long_name = "FP8 blocks (DeepSeek, transformers) and per tensor",
+                      .source = "transformers 5.17 finegrained_fp8; vLLM fp8",
+                      .methods = "fp8",
+                      .markers = {Marker{"weight", DType::kF8E4M3, "weight_scale_inv", true},
+                                  Marker{"weight", DType::kF8E4M3, "weight_scale", false},
+                                  Marker{"weight", DType::kF8E4M3, "", false},
+                                  Marker{"weight", DType::kF8E5M2, "weight_scale_inv", true}}};
+constexpr Row kEetq = {.name = "eetq",
+                       .long_name = "EETQ int8",
+                       .source = "NetEase-FuXi/EETQ",
                        .methods = "eetq",
                        .markers = {Marker{"weight", DType::kI8, "weight_scales", true}}};
-constexpr Row kBitnet = {.name = "bitnet", .long_name = "BitNet ternary", .source = "transformers 5.17",
+constexpr Row kBitnet = {.name = "bitnet",
+                         .long_name = "BitNet ternary",
+                         .source = "transformers 5.17",
                          .methods = "bitnet",
                          .markers = {Marker{"weight", DType::kU8, "weight_scale", false}}};
-constexpr Row kHiggs = {.name = "higgs", .long_name = "HIGGS", .source = "transformers 5.17",
+constexpr Row kHiggs = {.name = "higgs",
+                        .long_name = "HIGGS",
+                        .source = "transformers 5.17",
                         .methods = "higgs spqr",
                         .markers = {Marker{"weight", kNoType, "scales", false},
                                     Marker{"dense_weights", kNoType, "", true}}};

@@ -18,12 +18,15 @@ Match match(std::string_view dialect, std::string_view config,
 }
 
 TEST(RecognisedOnly, TensorsOfItsOwnAreEnough) {
-  EXPECT_EQ(match("gptq", "{}", {{"a.qweight", DType::kI32, {8, 16}}, {"a.g_idx", DType::kI32, {64}}}),
-            Match::kYes);
-  EXPECT_EQ(match("mlx", "{}", {{"a.weight", DType::kU32, {8, 2}}, {"a.scales", DType::kBF16, {8, 1}}}),
-            Match::kYes);
-  EXPECT_EQ(match("bitsandbytes", "{}",
-                  {{"a.weight.quant_state.bitsandbytes__nf4", DType::kU8, {80}}}), Match::kYes);
+  EXPECT_EQ(
+      match("gptq", "{}", {{"a.qweight", DType::kI32, {8, 16}}, {"a.g_idx", DType::kI32, {64}}}),
+      Match::kYes);
+  EXPECT_EQ(
+      match("mlx", "{}", {{"a.weight", DType::kU32, {8, 2}}, {"a.scales", DType::kBF16, {8, 1}}}),
+      Match::kYes);
+  EXPECT_EQ(
+      match("bitsandbytes", "{}", {{"a.weight.quant_state.bitsandbytes__nf4", DType::kU8, {80}}}),
+      Match::kYes);
 }
 
 TEST(RecognisedOnly, SharedTensorsNeedTheConfigsWord) {

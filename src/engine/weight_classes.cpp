@@ -185,6 +185,11 @@ struct Shards {
 };
 using ShardMap = std::unordered_map<std::string_view, Shards>;
 
+// Experts are fused by the engine as a whole, which has rules of its own.
+bool stands_alone(const Module& place, std::string_view module) {
+  return place.fused.empty() || place.fused == module || place.role == Role::kExpert;
+}
+
 std::string_view summary_of(const ShardMap& shards, int Shards::*count) {
   bool any = false;
   bool all = true;
@@ -229,15 +234,15 @@ void classify_weights(Situation& situation) {
   std::vector<Truth> is_ignored;
   for (const Weight& weight : situation.subject->weights) {
     is_ignored.push_back(ignored.contains(weight.module));
-    if (weight.place.fused.empty() || weight.place.role == Role::kExpert) continue;
+    if (stands_alone(weight.place, weight.module)) continue;
     Shards& one = shards[weight.place.fused];
     ++one.members;
     ++one.quantised;
     one.ignored += is_ignored.back() == Truth::kYes;
   }
   for (const DenseTensor& tensor : situation.subject->dense) {
-    if (!is_dense_linear(tensor) || tensor.place.fused.empty()) continue;
-    if (tensor.place.role == Role::kExpert || ignored.is_plain(tensor.module)) continue;
+    if (!is_dense_linear(tensor) || stands_alone(tensor.place, tensor.module)) continue;
+    if (ignored.is_plain(tensor.module)) continue;
     Shards& one = shards[tensor.place.fused];
     ++one.members;
     one.ignored += ignored.contains(tensor.module) == Truth::kYes;

@@ -55,12 +55,12 @@ Activations carried(const Activations& own, Element from, Element to) {
   return activations;
 }
 
-void count_losses(const Scheme& source, const Activations& own, Chain& chain) {
+void count_losses(const Scheme& source, Chain& chain) {
   if (chain.rounds_to_e4m3fn) chain.losses.add(Loss::kCodeRounding);
   const bool widens = chain.scale_dtype == DType::kF32 && source.scale_dtype != DType::kF32;
   if (chain.scale_dtype && !widens) chain.losses.add(Loss::kScaleRounding);
-  if (!chain.activations || *chain.activations == own) return;
-  const bool dropped = chain.activations->kind == ActivationKind::kNone;
+  if (chain.result.activations == source.activations) return;
+  const bool dropped = chain.result.activations.kind == ActivationKind::kNone;
   chain.losses.add(dropped ? Loss::kActivationsDropped : Loss::kActivationsChanged);
 }
 
@@ -77,7 +77,7 @@ Chain make_chain(const Scheme& source, Element element, const Grid& grid, DType 
   chain.result.grid = grid;
   chain.result.scale_dtype = scale_dtype;
   chain.result.activations = activations;
-  count_losses(source, own, chain);
+  count_losses(source, chain);
   return chain;
 }
 
@@ -129,9 +129,12 @@ Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight) {
     RQ_TRY(CodeRounding rounded, e5m2_to_e4m3fn(out.weight));
     out.weight = std::move(rounded.weight);
     if (rounded.codes > 0) {
-      out.losses.push_back({Loss::kCodeRounding,
-                            fmt::format("{} codes, by at most {:.3g} of the row's largest",
-                                        rounded.codes, rounded.max_relative)});
+      out.losses.push_back(
+          {Loss::kCodeRounding, fmt::format("{} codes, by at most {:.3g} of the row's largest",
+                                            rounded.codes, rounded.max_relative)});
+    }
+    if (!chain.activations && chain.losses.has(Loss::kActivationsChanged)) {
+      out.losses.push_back({Loss::kActivationsChanged, describe(out.weight.scheme.activations)});
     }
   }
   if (chain.grid) {
@@ -147,7 +150,8 @@ Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight) {
   if (chain.activations) {
     const bool dropped = chain.activations->kind == ActivationKind::kNone;
     out.weight = with_activations(std::move(out.weight), *chain.activations);
-    if (chain.losses.has(Loss::kActivationsDropped) || chain.losses.has(Loss::kActivationsChanged)) {
+    if (chain.losses.has(Loss::kActivationsDropped) ||
+        chain.losses.has(Loss::kActivationsChanged)) {
       out.losses.push_back({dropped ? Loss::kActivationsDropped : Loss::kActivationsChanged,
                             describe(*chain.activations)});
     }
@@ -158,9 +162,12 @@ Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight) {
 std::string bound_of(Loss loss) {
   switch (loss) {
     // e5m2 x 2^-7 reaches below the smallest e4m3fn, 2^-9: half of that, against 448.
-    case Loss::kCodeRounding: return "at most 2^-10 of a scale, 2.2e-06 of the largest value";
-    case Loss::kScaleRounding: return "at most 2^-11 (F16) or 2^-8 (BF16) of each scale";
-    default: return {};
+    case Loss::kCodeRounding:
+      return "at most 2^-10 of a scale, 2.2e-06 of the largest value";
+    case Loss::kScaleRounding:
+      return "at most 2^-11 (F16) or 2^-8 (BF16) of each scale";
+    default:
+      return {};
   }
 }
 

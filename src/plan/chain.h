@@ -24,8 +24,8 @@ struct Chain {
   LossSet losses;
 };
 
-// The chain of least loss at whose end the target's dialect can hold the weight; nothing where there
-// is none.
+// The chain of least loss at whose end the target's dialect can hold the weight; nothing where
+// there is none.
 std::optional<Chain> find_chain(const Scheme& source, const Target& target);
 
 // One loss as it turned out.

@@ -28,7 +28,8 @@ Request weights_of(const Checkpoint& checkpoint, const Plan& plan) {
   }
   for (const DenseTensor& tensor : checkpoint.dense()) {
     if (!is_linear_like(tensor)) continue;
-    request.unquantized.push_back({tensor.module, tensor.place, Scheme::dense(tensor.tensor->dtype)});
+    request.unquantized.push_back(
+        {tensor.module, tensor.place, Scheme::dense(tensor.tensor->dtype)});
   }
   return request;
 }
@@ -67,7 +68,8 @@ bool ties_embeddings(const Json& config, const Architecture& architecture) {
 
 Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
   Json config = checkpoint.config();
-  for (const ConfigBlock& block : find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
+  for (const ConfigBlock& block :
+       find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
     const bool stays = block.path.size() == 1 && block.path.front() == kBlock;
     if (!stays || plan.target.is_dense()) erase_at(config, block.path);
   }

@@ -51,7 +51,8 @@ Result<void> check_finite(const Tensor& values) {
 
 Result<void> decode_rows(const QuantizedWeight& weight, DType dtype, const TakeRows& take) {
   const auto row_bytes = weight.cols * (info(dtype).bits / 8);
-  const auto fitting = static_cast<std::int64_t>(kChunkBytes) / std::max<std::int64_t>(1, row_bytes);
+  const auto fitting =
+      static_cast<std::int64_t>(kChunkBytes) / std::max<std::int64_t>(1, row_bytes);
   const std::int64_t step =
       has_rows_of_its_own(weight) ? std::max<std::int64_t>(1, fitting) : weight.rows;
   for (std::int64_t begin = 0; begin < weight.rows; begin += step) {

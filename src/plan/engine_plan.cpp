@@ -42,16 +42,15 @@ std::vector<std::string> file_names(const Plan& plan) {
 
 Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
                                const EngineId& engine) {
-  const Subject subject{.path = checkpoint.root(),
-                        .config = plan.config,
-                        .architecture = checkpoint.architecture(),
-                        .container = "safetensors",
-                        .dialect = std::string(plan.target_weights.empty()
-                                                   ? "dense"
-                                                   : plan.target.dialect->name),
-                        .weights = plan.target_weights,
-                        .dense = plan.target_dense,
-                        .files = file_names(plan)};
+  const Subject subject{
+      .path = checkpoint.root(),
+      .config = plan.config,
+      .architecture = checkpoint.architecture(),
+      .container = "safetensors",
+      .dialect = std::string(plan.target_weights.empty() ? "dense" : plan.target.dialect->name),
+      .weights = plan.target_weights,
+      .dense = plan.target_dense,
+      .files = file_names(plan)};
   return check(subject, engine, {});
 }
 
@@ -64,7 +63,8 @@ struct Search {
 
   void note(const Candidate& candidate, const std::string& why) {
     const bool as_is = candidate.keep_config;
-    notes.push_back(fmt::format("{}: {}", as_is ? "as it is" : candidate.target.dialect->name, why));
+    notes.push_back(
+        fmt::format("{}: {}", as_is ? "as it is" : candidate.target.dialect->name, why));
   }
 };
 
@@ -93,8 +93,8 @@ Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine
     if (search.best->losses.empty()) break;
   }
   if (!search.best) {
-    return refused(fmt::format("nothing that requant can write is known to run on {}: {}",
-                               engine, join(search.notes, "; ")));
+    return refused(fmt::format("nothing that requant can write is known to run on {}: {}", engine,
+                               join(search.notes, "; ")));
   }
   return *std::move(search.best);
 }

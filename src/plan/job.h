@@ -31,7 +31,8 @@ Result<void> put(Run& run, std::uint32_t output, std::uint64_t begin,
 // Looks at a piece of a tensor on its way; an Error ends the job.
 using Inspect = std::function<Result<void>(std::span<const std::byte>)>;
 
-// Copies a tensor piece by piece through `space`, hashing it. kChunkBytes of space.
+// Copies a tensor piece by piece through `space`, hashing it. REQUIRES: space begins a page and has
+// kChunkBytes.
 Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output,
                          std::span<std::byte> space, const Inspect& inspect = {});
 

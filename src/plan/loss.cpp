@@ -52,8 +52,8 @@ Result<LossSet> LossSet::parse(const std::vector<std::string>& names) {
       } else {
         std::vector<std::string> known;
         for (const LossInfo& loss : kLosses) known.emplace_back(loss.name);
-        return usage(fmt::format("{} is no loss; there are {} and all", in_quotes(name),
-                                 join(known, ", ")));
+        return usage(
+            fmt::format("{} is no loss; there are {} and all", in_quotes(name), join(known, ", ")));
       }
     }
   }

@@ -14,7 +14,8 @@
 namespace requant {
 namespace {
 
-constexpr auto kStepNames = std::to_array<std::string_view>({"copy", "rename", "transcode", "decode"});
+constexpr auto kStepNames =
+    std::to_array<std::string_view>({"copy", "rename", "transcode", "decode"});
 constexpr auto kActionNames = std::to_array<std::string_view>({"copy", "write", "drop"});
 constexpr auto kKvScales = std::to_array<std::string_view>({"k_scale", "v_scale", "q_scale"});
 
@@ -68,7 +69,10 @@ class Planner {
     const auto bytes = count ? byte_size(tensor.dtype, *count) : std::nullopt;
     if (!bytes) return corrupt(printable(tensor.name) + ": its size overflows");
     const auto index = static_cast<std::uint32_t>(plan_.outputs.size());
-    plan_.outputs.push_back({.tensor = std::move(tensor), .bytes = *bytes, .shard = 0, .kind = kind,
+    plan_.outputs.push_back({.tensor = std::move(tensor),
+                             .bytes = *bytes,
+                             .shard = 0,
+                             .kind = kind,
                              .sources = std::move(sources)});
     shard_items_.push_back({std::move(key), index});
     return index;
@@ -90,7 +94,8 @@ class Planner {
 
   static std::string source_of(const Route& route, const std::string& suffix) {
     if (route.verbatim) return suffix;
-    const auto found = std::ranges::find(route.carried, suffix, [](const auto& c) { return c.second; });
+    const auto found =
+        std::ranges::find(route.carried, suffix, [](const auto& c) { return c.second; });
     return found == route.carried.end() ? std::string() : found->first;
   }
 
@@ -99,14 +104,18 @@ class Planner {
     const Route& route = plan_.routes[index];
     RQ_TRY_IN(const std::vector<PartSpec> specs, specs_of(weight, route), printable(weight.module));
     WeightStep step{.weight = &weight, .route = index, .outputs = {}};
-    Weight after{.module = weight.module, .place = weight.place, .codec = route.to,
-                 .scheme = route.chain.result, .rows = weight.rows, .cols = weight.cols,
+    Weight after{.module = weight.module,
+                 .place = weight.place,
+                 .codec = route.to,
+                 .scheme = route.chain.result,
+                 .rows = weight.rows,
+                 .cols = weight.cols,
                  .parts = {}};
     for (const PartSpec& spec : specs) {
       const std::string name = weight.module + "." + spec.suffix;
       const std::string source = source_of(route, spec.suffix);
-      const StepKind kind = route.to == nullptr ? StepKind::kDecode
-                            : source.empty()    ? StepKind::kTranscode
+      const StepKind kind = route.to == nullptr     ? StepKind::kDecode
+                            : source.empty()        ? StepKind::kTranscode
                             : source == spec.suffix ? StepKind::kCopy
                                                     : StepKind::kRename;
       RQ_TRY(const std::uint32_t output,
@@ -147,7 +156,8 @@ class Planner {
     if (route.chain.repairs_zero_rows) ++plan_.repairable_weights;
     for (const Loss loss : route.chain.losses.list()) add_loss(loss, weight.module);
     // Asked for by name, an unquantised form is no loss; for an engine it is the last resort.
-    if (route.to == nullptr && request_.counts_dequantise) add_loss(Loss::kDequantise, weight.module);
+    if (route.to == nullptr && request_.counts_dequantise)
+      add_loss(Loss::kDequantise, weight.module);
   }
 
   void add_loss(Loss loss, const std::string& name) {
@@ -165,8 +175,8 @@ class Planner {
     const bool tied_copy = tensor.place.role == Role::kLmHead && !info.shares_with.empty() &&
                            ties_embeddings(checkpoint_.config(), checkpoint_.architecture());
     if (tied_copy) {
-      plan_.dropped.push_back({info.name, "the same memory as " + info.shares_with +
-                                              ", and config.json ties the two"});
+      plan_.dropped.push_back(
+          {info.name, "the same memory as " + info.shares_with + ", and config.json ties the two"});
       return {};
     }
     if (is_kv_scale(info.name) && request_.target.dialect != &checkpoint_.dialect()) {
@@ -178,8 +188,8 @@ class Planner {
            add_output({info.name, info.dtype, info.shape}, StepKind::kCopy,
                       shard_key(tensor.module, tensor.place), {info.name}));
     plan_.copies.push_back({&info, output});
-    plan_.target_dense.push_back({tensor.module, tensor.place, add_target_tensor(output),
-                                  tensor.is_weight});
+    plan_.target_dense.push_back(
+        {tensor.module, tensor.place, add_target_tensor(output), tensor.is_weight});
     return {};
   }
 
@@ -208,13 +218,19 @@ class Planner {
     RQ_TRY(const auto documents, side_documents(checkpoint_, plan_));
     for (const auto& [name, document] : documents) {
       std::erase_if(plan_.files, [&](const SideFile& file) { return file.name == name; });
-      plan_.files.push_back({.name = name, .action = FileAction::kWrite, .from = {},
-                             .content = document.dump(2) + "\n",
-                             .reason = fmt::format("for readers of {}", plan_.target.dialect->name)});
+      plan_.files.push_back(
+          {.name = name,
+           .action = FileAction::kWrite,
+           .from = {},
+           .content = document.dump(2) + "\n",
+           .reason = fmt::format("for readers of {}", plan_.target.dialect->name)});
     }
     if (std::string index = shard_index(plan_); !index.empty()) {
-      plan_.files.push_back({.name = "model.safetensors.index.json", .action = FileAction::kWrite,
-                             .from = {}, .content = std::move(index), .reason = "lists the shards"});
+      plan_.files.push_back({.name = "model.safetensors.index.json",
+                             .action = FileAction::kWrite,
+                             .from = {},
+                             .content = std::move(index),
+                             .reason = "lists the shards"});
     }
     return {};
   }
@@ -228,21 +244,28 @@ class Planner {
 }  // namespace
 
 std::string_view name_of(StepKind kind) { return kStepNames[static_cast<std::size_t>(kind)]; }
-std::string_view name_of(FileAction action) { return kActionNames[static_cast<std::size_t>(action)]; }
+std::string_view name_of(FileAction action) {
+  return kActionNames[static_cast<std::size_t>(action)];
+}
 
 Result<Plan> make_plan(const Checkpoint& checkpoint, const PlanRequest& request) {
   return Planner(checkpoint, request).run();
 }
 
 Result<void> check_losses(const Plan& plan, LossSet allowed) {
+  std::vector<std::string> told;
+  std::vector<std::string> names;
+  std::string first;
   for (const PlannedLoss& loss : plan.loss_list) {
     if (allowed.has(loss.loss)) continue;
-    return refused(fmt::format("{}: {} ({}{}{}; {} weights); --allow {} gives leave",
-                               printable(loss.first), name_of(loss.loss), meaning_of(loss.loss),
-                               loss.bound.empty() ? "" : ", ", loss.bound, loss.weights,
-                               name_of(loss.loss)));
+    if (first.empty()) first = printable(loss.first);
+    names.emplace_back(name_of(loss.loss));
+    told.push_back(fmt::format("{} ({}{}{}; {} weights)", name_of(loss.loss), meaning_of(loss.loss),
+                               loss.bound.empty() ? "" : ", ", loss.bound, loss.weights));
   }
-  return {};
+  if (names.empty()) return {};
+  return refused(
+      fmt::format("{}: {}; --allow {} gives leave", first, join(told, " and "), join(names, ",")));
 }
 
 }  // namespace requant

@@ -18,7 +18,8 @@ std::uint64_t stored_bytes(const Weight& weight) {
 
 std::uint64_t transcode_bytes(const Plan& plan, const WeightStep& step) {
   const Weight& weight = *step.weight;
-  const auto codes = static_cast<std::uint64_t>(weight.rows) * static_cast<std::uint64_t>(weight.cols);
+  const auto codes =
+      static_cast<std::uint64_t>(weight.rows) * static_cast<std::uint64_t>(weight.cols);
   std::uint64_t bytes = stored_bytes(weight) + codes;
   for (const auto& [suffix, output] : step.outputs) bytes += plan.outputs[output].bytes;
   return bytes + codes;
@@ -28,13 +29,13 @@ std::uint64_t peak_memory(const Plan& plan, int threads) {
   std::uint64_t largest = 0;
   std::uint64_t all = 0;
   for (const WeightStep& step : plan.weights) {
-    const bool never_decoded =
-        !plan.routes[step.route].carried.empty() && !plan.routes[step.route].chain.repairs_zero_rows;
+    const bool never_decoded = !plan.routes[step.route].carried.empty() &&
+                               !plan.routes[step.route].chain.repairs_zero_rows;
     if (never_decoded) continue;
     largest = std::max(largest, transcode_bytes(plan, step));
     all += transcode_bytes(plan, step);
   }
-  const std::uint64_t chunks = static_cast<std::uint64_t>(threads) * kChunkBytes;
+  const std::uint64_t chunks = static_cast<std::uint64_t>(threads + kWaitingThreads) * kChunkBytes;
   const std::uint64_t decoded = std::max(largest, std::min(all, kTranscodeBudget));
   return kProgramBytes + plan.outputs.size() * kBytesPerTensor + chunks + decoded;
 }

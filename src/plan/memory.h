@@ -12,6 +12,9 @@ namespace requant {
 // its sequential rate, and two of them stay in a shared cache of usual size.
 constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
 
+// Threads beyond those that compute, so that some wait for the disk while others do.
+constexpr int kWaitingThreads = 2;
+
 // Weights that are decoded and encoded whole may together take this much, one larger weight alone
 // more.
 constexpr std::uint64_t kTranscodeBudget = std::uint64_t{256} << 20;

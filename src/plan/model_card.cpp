@@ -94,7 +94,8 @@ std::string model_card(const Checkpoint& checkpoint, const Plan& plan, const Run
   for (const std::string& line : matter) text += line + "\n";
   text += fmt::format(
       "{}\n\n# {} weights in {}\n\n"
-      "Converted from {} by requant {}. `requant.json` holds the SHA-256 of every tensor before and "
+      "Converted from {} by requant {}. `requant.json` holds the SHA-256 of every tensor before "
+      "and "
       "after.\n`requant verify SOURCE .` compares every number with the source.\n\n{}\n{}",
       kFence, plan.target.is_dense() ? "Unquantised" : "Quantised", plan.target.dialect->long_name,
       checkpoint.dialect().long_name, kVersion, scheme_table(plan, report), losses_text(plan));

@@ -109,7 +109,8 @@ bool is_as_written(const Weight& weight) {
   const auto specs = weight.codec->layout(weight.scheme, weight.rows, weight.cols);
   if (!specs || specs->size() != weight.parts.size()) return false;
   return std::ranges::all_of(*specs, [&](const PartSpec& spec) {
-    const auto part = std::ranges::find(weight.parts, spec.suffix, [](const auto& p) { return p.first; });
+    const auto part =
+        std::ranges::find(weight.parts, spec.suffix, [](const auto& p) { return p.first; });
     return part != weight.parts.end() && part->second->dtype == spec.dtype &&
            part->second->shape == spec.shape && part->second->strides.empty();
   });

@@ -13,16 +13,16 @@ namespace requant {
 // True when the weight's tensors are just those that its codec writes for its scheme and size.
 bool is_as_written(const Weight& weight);
 
-// Where a codec keeps codes and scales as they are in the neutral form: both are then the very bytes
-// of one stored tensor each, and nothing else is stored.
+// Where a codec keeps codes and scales as they are in the neutral form: both are then the very
+// bytes of one stored tensor each, and nothing else is stored.
 struct PlainParts {
   std::string codes;   // a suffix
   std::string scales;  // a suffix
 };
 
 // Asks the codec itself: a small weight of the same scheme is decoded, and its codes and scales are
-// looked for among the memory of its parts. Nothing when the weight's tensors are not those that the
-// codec writes, or when any other tensor takes part.
+// looked for among the memory of its parts. Nothing when the weight's tensors are not those that
+// the codec writes, or when any other tensor takes part.
 std::optional<PlainParts> plain_parts(const Weight& weight);
 
 // How the weights of one codec and one scheme get to the target.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -41,7 +42,8 @@ std::vector<Job> jobs_of(const Plan& plan) {
   }
   for (const CopyStep& step : plan.copies) {
     const OutputTensor& output = plan.outputs[step.output];
-    jobs.push_back({.weight = nullptr, .copy = &step, .shard = output.shard, .bytes = output.bytes});
+    jobs.push_back(
+        {.weight = nullptr, .copy = &step, .shard = output.shard, .bytes = output.bytes});
   }
   std::ranges::stable_sort(jobs, [](const Job& a, const Job& b) {
     return a.shard != b.shard ? a.shard < b.shard : a.bytes > b.bytes;
@@ -54,6 +56,14 @@ Result<void> run_job(Run& run, const Job& job, std::span<std::byte> space) {
   return copy_tensor(run, *job.copy->tensor, job.copy->output, space);
 }
 
+// kChunkBytes of the memory, from the begin of a page.
+std::span<std::byte> from_page(std::span<std::byte> memory) {
+  void* begin = memory.data();
+  std::size_t size = memory.size();
+  std::align(kDirectAlignment, kChunkBytes, begin, size);
+  return {static_cast<std::byte*>(begin), kChunkBytes};
+}
+
 // Threads that take one job after the other.
 class Workers {
  public:
@@ -61,7 +71,7 @@ class Workers {
 
   Result<void> run(const ProgressCall& progress) {
     std::vector<std::jthread> threads;
-    const int count = thread_limit();
+    const int count = thread_limit() + kWaitingThreads;
     running_ = count;
     for (int i = 0; i < count; ++i) {
       threads.emplace_back([this] { work(); });
@@ -78,12 +88,13 @@ class Workers {
 
  private:
   void work() {
-    auto space = Buffer::allocate(kChunkBytes);
-    if (!space) fail(space.error());
-    while (space && !run_.stopped) {
+    auto memory = Buffer::allocate(kChunkBytes + kDirectAlignment);
+    if (!memory) fail(memory.error());
+    while (memory && !run_.stopped) {
       const std::size_t next = next_++;
       if (next >= jobs_.size()) break;
-      if (auto done = run_job(run_, jobs_[next], space->span()); !done) fail(done.error());
+      const auto space = from_page(memory->span());
+      if (auto done = run_job(run_, jobs_[next], space); !done) fail(done.error());
     }
     const std::lock_guard lock(mutex_);
     --running_;
@@ -112,7 +123,10 @@ Result<void> write_weights(const Checkpoint& checkpoint, const Plan& plan,
   ShardSet shards(plan, folder.staging());
   ByteBudget budget(kTranscodeBudget);
   report.tensors.resize(plan.outputs.size());
-  Run run{.checkpoint = checkpoint, .plan = plan, .shards = shards, .budget = budget,
+  Run run{.checkpoint = checkpoint,
+          .plan = plan,
+          .shards = shards,
+          .budget = budget,
           .records = report.tensors};
   RQ_CHECK(Workers(run, jobs_of(plan)).run(progress));
   if (progress) progress(plan.output_bytes, plan.output_bytes);
@@ -149,8 +163,8 @@ Result<std::string> config_text(const Checkpoint& checkpoint, const Plan& plan) 
   return plan.config.dump(2, checkpoint.config_is_ascii()) + "\n";
 }
 
-Result<void> write_files(const Checkpoint& checkpoint, const Plan& plan,
-                         const OutputFolder& folder, RunReport& report) {
+Result<void> write_files(const Checkpoint& checkpoint, const Plan& plan, const OutputFolder& folder,
+                         RunReport& report) {
   for (const SideFile& file : plan.files) {
     if (interrupted()) return interruption();
     if (file.action == FileAction::kCopy) RQ_CHECK(copy_file(folder, file, report));

@@ -32,8 +32,9 @@ struct RunReport {
   std::uint64_t repaired_weights = 0;
 };
 
-// Writes everything that the plan says, and the receipt, into the folder's staging place, config.json
-// last, and opens the result to see that it reads back as planned. The caller commits the folder.
+// Writes everything that the plan says, and the receipt, into the folder's staging place,
+// config.json last, and opens the result to see that it reads back as planned. The caller commits
+// the folder.
 //   kRefused  an unsound weight;  kInterrupted  a signal;  kResource  disk and memory.
 Result<RunReport> run_plan(const Checkpoint& checkpoint, const Plan& plan,
                            const OutputFolder& folder, const ProgressCall& progress);

@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "plan/plan.h"
+#include "plan/weight_file.h"
 
 namespace requant {
 
-// The weight files of a plan while they are written, from several threads. A file is opened when its
-// first tensor comes, closed when its last byte has, and called FILE.partial until then. One thread
-// of its own pushes data to the disk all the while, so that making it safe at the end takes little.
+// The weight files of a plan while they are written, from several threads. A file is opened when
+// its first tensor comes, closed when its last byte has, and called FILE.partial until then. One
+// thread of its own pushes data to the disk all the while, so that making it safe at the end takes
+// little.
 class ShardSet {
  public:
   ShardSet(const Plan& plan, std::filesystem::path folder);
@@ -25,6 +27,12 @@ class ShardSet {
   ShardSet(const ShardSet&) = delete;
   ShardSet& operator=(const ShardSet&) = delete;
 
+  // Where the output's data begins in its file. REQUIRES: start() of it has succeeded.
+  std::uint64_t offset_of(std::uint32_t output) const;
+
+  // Opens the output's file unless that has been done.
+  Result<void> start(std::uint32_t output);
+  // REQUIRES: start() of it has succeeded.
   Result<void> fill(std::uint32_t output, std::uint64_t begin, std::span<const std::byte> bytes);
 
   // Waits until every file is safe on the disk under its own name.
@@ -33,8 +41,7 @@ class ShardSet {
  private:
   struct File {
     std::mutex mutex;  // guards opening
-    std::optional<SafetensorsWriter> writer;
-    int descriptor = -1;  // a second one, for starting write-back
+    std::optional<WeightFile> weights;
     std::atomic<std::uint64_t> written = 0;
   };
   struct Task {
@@ -51,6 +58,7 @@ class ShardSet {
   const Plan& plan_;
   std::filesystem::path folder_;
   std::vector<std::unique_ptr<File>> files_;
+  std::vector<std::size_t> place_in_shard_;  // by output
 
   std::mutex mutex_;  // guards the rest
   std::condition_variable changed_;

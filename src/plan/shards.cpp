@@ -51,7 +51,8 @@ std::vector<Shard> make_shards(std::vector<ShardItem> items, std::vector<OutputT
   });
   std::vector<Shard> shards;
   for (Group& group : group_by_key(items, outputs)) {
-    if (shards.empty() || (shards.back().bytes > 0 && shards.back().bytes + group.bytes > max_bytes)) {
+    if (shards.empty() ||
+        (shards.back().bytes > 0 && shards.back().bytes + group.bytes > max_bytes)) {
       shards.emplace_back();
     }
     Shard& shard = shards.back();

@@ -17,11 +17,21 @@ constexpr std::string_view kTemplates = "additional_chat_templates";
 
 // Shell patterns.
 constexpr const char* kTokenizerFiles[] = {
-    "tokenizer.json",   "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json",           "merges.txt",
-    "vocab.txt",        "tokenizer.model*",      "*.tiktoken",
-    "*.model",          "chat_template.json",    "chat_template*.jinja",
-    "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model*",
+    "*.tiktoken",
+    "*.model",
+    "chat_template.json",
+    "chat_template*.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
 };
 constexpr const char* kModelFiles[] = {
     "generation_config.json", "configuration.json", "*.py", "LICENSE*", "NOTICE*", "USE_POLICY*",
@@ -64,8 +74,7 @@ bool matches_any(const char* const (&patterns)[N], const std::string& name) {
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code failed;
-  for (fs::directory_iterator it(folder, failed), end; !failed && it != end;
-       it.increment(failed)) {
+  for (fs::directory_iterator it(folder, failed), end; !failed && it != end; it.increment(failed)) {
     std::error_code ignored;
     if (fs::is_regular_file(it->path(), ignored)) names.push_back(it->path().filename().string());
   }
@@ -75,12 +84,18 @@ std::vector<std::string> names_in(const fs::path& folder) {
 
 SideFile copy_of(const fs::path& folder, std::string name, std::string reason = {}) {
   fs::path from = folder / name;
-  return {.name = std::move(name), .action = FileAction::kCopy, .from = std::move(from),
-          .content = {}, .reason = std::move(reason)};
+  return {.name = std::move(name),
+          .action = FileAction::kCopy,
+          .from = std::move(from),
+          .content = {},
+          .reason = std::move(reason)};
 }
 
 SideFile drop(std::string name, std::string_view reason) {
-  return {.name = std::move(name), .action = FileAction::kDrop, .from = {}, .content = {},
+  return {.name = std::move(name),
+          .action = FileAction::kDrop,
+          .from = {},
+          .content = {},
           .reason = std::string(reason)};
 }
 

@@ -21,13 +21,15 @@ bool has_special_code(Element element, std::span<const std::byte> codes) {
   switch (element) {
     case Element::kE4M3Fn:
     case Element::kE5M2:
-      return kernel::scan_fp8({.codes = static_cast<const std::uint8_t*>(static_cast<const void*>(codes.data())),
-                               .count = codes.size(),
-                               .e5m2 = element == Element::kE5M2}) > 0;
+      return kernel::scan_fp8(
+                 {.codes = static_cast<const std::uint8_t*>(static_cast<const void*>(codes.data())),
+                  .count = codes.size(),
+                  .e5m2 = element == Element::kE5M2}) > 0;
     case Element::kE4M3Fnuz:
     case Element::kE5M2Fnuz:
       return has_byte(codes, std::byte{0x80});
-    default: return false;
+    default:
+      return false;
   }
 }
 

@@ -48,7 +48,8 @@ std::string names_in(const Table& table) {
 
 template <class Table>
 Result<void> check_name(const Table& table, std::string_view name) {
-  if (name.empty() || std::ranges::any_of(table, [&](const auto& row) { return row.name == name; })) {
+  if (name.empty() ||
+      std::ranges::any_of(table, [&](const auto& row) { return row.name == name; })) {
     return {};
   }
   return usage(fmt::format("{} is no scheme here; there are {}", in_quotes(name), names_in(table)));

@@ -12,15 +12,17 @@ namespace fs = std::filesystem;
 Result<RunReport> convert_folder(const fs::path& from, const fs::path& out,
                                  const ConvertCall& call) {
   RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(from));
-  PlanRequest request{.target = {}, .max_shard_bytes = call.max_shard_bytes,
-                      .tokenizer_from = call.tokenizer_from, .threads = 2};
+  PlanRequest request{.target = {},
+                      .max_shard_bytes = call.max_shard_bytes,
+                      .tokenizer_from = call.tokenizer_from,
+                      .threads = 2};
   RQ_TRY(request.target, parse_target(call.to));
   RQ_TRY(const LossSet allowed, LossSet::parse(call.allow));
   RQ_TRY(const Plan plan, make_plan(checkpoint, request));
   RQ_CHECK(check_losses(plan, allowed));
-  RQ_TRY(OutputFolder folder,
-         OutputFolder::begin(out, {.input = from, .overwrite = call.overwrite,
-                                   .receipt = std::string(kReceiptName)}));
+  RQ_TRY(OutputFolder folder, OutputFolder::begin(out, {.input = from,
+                                                        .overwrite = call.overwrite,
+                                                        .receipt = std::string(kReceiptName)}));
   RQ_TRY(RunReport report, run_plan(checkpoint, plan, folder, {}));
   RQ_CHECK(folder.commit());
   return report;

@@ -76,7 +76,8 @@ std::vector<Pair> pairs_of(const Checkpoint& first, const Checkpoint& second) {
     if (!pair.b.present() && is_lm_head(pair.a)) pair.tied_to = embedding_of(second);
     list.push_back(std::move(pair));
   }
-  std::ranges::sort(list, [](const Pair& x, const Pair& y) { return natural_less(x.name, y.name); });
+  std::ranges::sort(list,
+                    [](const Pair& x, const Pair& y) { return natural_less(x.name, y.name); });
   return list;
 }
 
@@ -107,7 +108,10 @@ PairReport one_sided(PairStatus status) {
 class Verifier {
  public:
   Verifier(const Checkpoint& first, const Checkpoint& second)
-      : first_(first), second_(second), pairs_(pairs_of(first, second)), reports_(pairs_.size()),
+      : first_(first),
+        second_(second),
+        pairs_(pairs_of(first, second)),
+        reports_(pairs_.size()),
         budget_(kTranscodeBudget) {
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
       order_.push_back(i);

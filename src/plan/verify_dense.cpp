@@ -101,7 +101,8 @@ Result<PairReport> compare_tensors(const TensorSide& a, const TensorSide& b) {
   const int b_bits = info(b.tensor->dtype).bits;
   const bool same_dtype = a.tensor->dtype == b.tensor->dtype;
   if (!same_dtype && (a_bits < 8 || b_bits < 8)) {
-    return different(fmt::format("{} against {}", name_of(a.tensor->dtype), name_of(b.tensor->dtype)));
+    return different(
+        fmt::format("{} against {}", name_of(a.tensor->dtype), name_of(b.tensor->dtype)));
   }
   RQ_TRY(const PieceReader left, PieceReader::open(a));
   RQ_TRY(const PieceReader right, PieceReader::open(b));
@@ -111,7 +112,8 @@ Result<PairReport> compare_tensors(const TensorSide& a, const TensorSide& b) {
   const std::uint64_t count = element_count(a.tensor->shape).value_or(0);
   for (std::uint64_t begin = 0; begin < count; begin += step) {
     const std::uint64_t elements = std::min(step, count - begin);
-    const auto a_bytes = static_cast<std::uint64_t>(a_bits), b_bytes = static_cast<std::uint64_t>(b_bits);
+    const auto a_bytes = static_cast<std::uint64_t>(a_bits),
+               b_bytes = static_cast<std::uint64_t>(b_bits);
     RQ_TRY(Bytes x, left.read(begin * a_bytes / 8, elements * a_bytes / 8));
     RQ_TRY(Bytes y, right.read(begin * b_bytes / 8, elements * b_bytes / 8));
     if (same_dtype && std::memcmp(x.data(), y.data(), x.size()) == 0) continue;

@@ -60,7 +60,8 @@ PairReport report_of(const Difference& difference) {
   return report;
 }
 
-// The weight as convert would have repaired it; nothing where it needs no repair or cannot have one.
+// The weight as convert would have repaired it; nothing where it needs no repair or cannot have
+// one.
 std::optional<ZeroRowRepair> repaired(const QuantizedWeight& weight) {
   auto repair = repair_zero_rows(weight);
   if (!repair || repair->rows.empty()) return std::nullopt;
@@ -84,8 +85,7 @@ Result<PairReport> compare_with_dense(const QuantizedWeight& weight, const Tenso
   const auto width = static_cast<std::uint64_t>(info(dtype).bits / 8);
   const auto own_width = static_cast<std::uint64_t>(info(own).bits / 8);
   RQ_CHECK(decode_rows(
-      weight, dtype,
-      [&](std::uint64_t begin, std::span<const std::byte> bytes) -> Result<void> {
+      weight, dtype, [&](std::uint64_t begin, std::span<const std::byte> bytes) -> Result<void> {
         const std::uint64_t elements = bytes.size() / width;
         RQ_TRY(Bytes stored, reader.read(begin / width * own_width, elements * own_width));
         if (dtype == own && std::memcmp(stored.data(), bytes.data(), bytes.size()) == 0) return {};

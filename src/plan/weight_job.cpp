@@ -61,7 +61,8 @@ Result<WeightParts> encode_checked(const Route& route, const ChainResult& result
   RQ_TRY(const QuantizedWeight again, route.to->decode(parts, route.chain.result));
   RQ_TRY(const Difference difference, compare(result.weight, again));
   if (!difference.equal) {
-    return refused(fmt::format("{} does not keep it exactly: {}", route.to->name, difference.first));
+    return refused(
+        fmt::format("{} does not keep it exactly: {}", route.to->name, difference.first));
   }
   return parts;
 }
@@ -103,9 +104,9 @@ Result<void> decode_to_dense(Run& run, const WeightStep& step) {
   return {};
 }
 
-// The codes and scales are the same bytes on both sides, so equality needs no decoding; what is left
-// to see is that the weight is sound. Scales come first: where one of them asks for a repair, nothing
-// has been written yet.
+// The codes and scales are the same bytes on both sides, so equality needs no decoding; what is
+// left to see is that the weight is sound. Scales come first: where one of them asks for a repair,
+// nothing has been written yet.
 Result<void> carry(Run& run, const WeightStep& step, std::span<std::byte> space) {
   const Route& route = run.plan.routes[step.route];
   const Weight& weight = *step.weight;
@@ -129,7 +130,7 @@ Result<void> carry(Run& run, const WeightStep& step, std::span<std::byte> space)
 
 Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> space) {
   const Route& route = run.plan.routes[step.route];
-  const auto result = route.to == nullptr      ? decode_to_dense(run, step)
+  const auto result = route.to == nullptr     ? decode_to_dense(run, step)
                       : route.carried.empty() ? transcode(run, step)
                                               : carry(run, step, space);
   RQ_CHECK_IN(result, printable(step.weight->module));

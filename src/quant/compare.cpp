@@ -242,12 +242,16 @@ double largest_magnitude(const QuantizedWeight& weight) {
 Result<Difference> compare(const QuantizedWeight& a, const QuantizedWeight& b) {
   RQ_CHECK_IN(validate(a), "first weight");
   RQ_CHECK_IN(validate(b), "second weight");
-  if (std::string what = companion_difference(a, b); !what.empty()) return differs(std::move(what));
-  if (same_value_bits(a, b)) return Difference{};
+  std::string companion = companion_difference(a, b);
+  if (a.rows != b.rows || a.cols != b.cols) return differs(std::move(companion));
+  Difference difference = companion.empty() ? Difference{} : differs(std::move(companion));
+  if (same_value_bits(a, b)) return difference;
   const Tally tally = compare_values(a, b);
-  if (tally.elements == 0) return Difference{};
-  Difference difference = differs(
-      fmt::format("[{}, {}]: {} against {}", tally.row, tally.col, tally.left, tally.right));
+  if (tally.elements == 0) return difference;
+  difference.equal = false;
+  if (!difference.first.empty()) difference.first += "; ";
+  difference.first +=
+      fmt::format("[{}, {}]: {} against {}", tally.row, tally.col, tally.left, tally.right);
   difference.elements = tally.elements;
   difference.max_ulp = tally.max_ulp;
   const double largest = largest_magnitude(a);

@@ -100,15 +100,15 @@ std::uint16_t f32_to_bf16(float value) {
 std::uint8_t f32_to_e4m3fn(float value) {
   const std::uint8_t sign = std::signbit(value) ? 0x80 : 0;
   if (std::isnan(value)) return sign | 0x7F;
-  return static_cast<std::uint8_t>(
-      sign | encode_magnitude(std::min(std::fabs(value), 448.0F), 3, 7));
+  return static_cast<std::uint8_t>(sign |
+                                   encode_magnitude(std::min(std::fabs(value), 448.0F), 3, 7));
 }
 
 std::uint8_t f32_to_e5m2(float value) {
   const std::uint8_t sign = std::signbit(value) ? 0x80 : 0;
   if (std::isnan(value)) return sign | 0x7F;
-  return static_cast<std::uint8_t>(
-      sign | encode_magnitude(std::min(std::fabs(value), 57344.0F), 2, 15));
+  return static_cast<std::uint8_t>(sign |
+                                   encode_magnitude(std::min(std::fabs(value), 57344.0F), 2, 15));
 }
 
 }  // namespace requant

@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <span>
 
-// The small float formats, bit for bit. Decoding is exact; encoding rounds to nearest, ties to even.
+// The small float formats, bit for bit. Decoding is exact; encoding rounds to nearest, ties to
+// even.
 //
 //   format     sign.exponent.mantissa  bias  largest  special
 //   f16        1.5.10                  15    65504    inf, NaN

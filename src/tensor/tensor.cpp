@@ -25,8 +25,8 @@ Result<Tensor> Tensor::make(DType dtype, Shape shape, Bytes bytes) {
   const auto elements = element_count(shape);
   const auto size = elements ? byte_size(dtype, *elements) : std::nullopt;
   if (!size || *size != bytes.size()) {
-    return corrupt(fmt::format("{} bytes for {} {}", bytes.size(), name_of(dtype),
-                               requant::to_string(shape)));
+    return corrupt(
+        fmt::format("{} bytes for {} {}", bytes.size(), name_of(dtype), requant::to_string(shape)));
   }
   return Tensor{dtype, std::move(shape), std::move(bytes)};
 }
@@ -59,29 +59,48 @@ Tensor TensorBuilder::finish() && {
 double element_as_double(const Tensor& tensor, std::int64_t index) {
   const std::byte* data = tensor.bytes.data();
   switch (tensor.dtype) {
-    case DType::kF64: return load<double>(data, index);
-    case DType::kF32: return load<float>(data, index);
-    case DType::kF16: return f16_to_f32(load<std::uint16_t>(data, index));
-    case DType::kBF16: return bf16_to_f32(load<std::uint16_t>(data, index));
-    case DType::kF8E4M3: return e4m3fn_to_f32(load<std::uint8_t>(data, index));
-    case DType::kF8E5M2: return e5m2_to_f32(load<std::uint8_t>(data, index));
-    case DType::kF8E4M3Fnuz: return e4m3fnuz_to_f32(load<std::uint8_t>(data, index));
-    case DType::kF8E5M2Fnuz: return e5m2fnuz_to_f32(load<std::uint8_t>(data, index));
-    case DType::kF8E8M0: return e8m0_to_f32(load<std::uint8_t>(data, index));
-    case DType::kI64: return static_cast<double>(load<std::int64_t>(data, index));
-    case DType::kU64: return static_cast<double>(load<std::uint64_t>(data, index));
-    case DType::kI32: return load<std::int32_t>(data, index);
-    case DType::kU32: return load<std::uint32_t>(data, index);
-    case DType::kI16: return load<std::int16_t>(data, index);
-    case DType::kU16: return load<std::uint16_t>(data, index);
-    case DType::kI8: return load<std::int8_t>(data, index);
+    case DType::kF64:
+      return load<double>(data, index);
+    case DType::kF32:
+      return load<float>(data, index);
+    case DType::kF16:
+      return f16_to_f32(load<std::uint16_t>(data, index));
+    case DType::kBF16:
+      return bf16_to_f32(load<std::uint16_t>(data, index));
+    case DType::kF8E4M3:
+      return e4m3fn_to_f32(load<std::uint8_t>(data, index));
+    case DType::kF8E5M2:
+      return e5m2_to_f32(load<std::uint8_t>(data, index));
+    case DType::kF8E4M3Fnuz:
+      return e4m3fnuz_to_f32(load<std::uint8_t>(data, index));
+    case DType::kF8E5M2Fnuz:
+      return e5m2fnuz_to_f32(load<std::uint8_t>(data, index));
+    case DType::kF8E8M0:
+      return e8m0_to_f32(load<std::uint8_t>(data, index));
+    case DType::kI64:
+      return static_cast<double>(load<std::int64_t>(data, index));
+    case DType::kU64:
+      return static_cast<double>(load<std::uint64_t>(data, index));
+    case DType::kI32:
+      return load<std::int32_t>(data, index);
+    case DType::kU32:
+      return load<std::uint32_t>(data, index);
+    case DType::kI16:
+      return load<std::int16_t>(data, index);
+    case DType::kU16:
+      return load<std::uint16_t>(data, index);
+    case DType::kI8:
+      return load<std::int8_t>(data, index);
     case DType::kU8:
-    case DType::kBool: return load<std::uint8_t>(data, index);
-    case DType::kC64: return load<float>(data, 2 * index);
+    case DType::kBool:
+      return load<std::uint8_t>(data, index);
+    case DType::kC64:
+      return load<float>(data, 2 * index);
     case DType::kF6E3M2:
     case DType::kF6E2M3:
     case DType::kF4:
-    case DType::kCount: break;
+    case DType::kCount:
+      break;
   }
   return 0;
 }

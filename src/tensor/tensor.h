@@ -17,7 +17,8 @@ using Shape = std::vector<std::int64_t>;
 std::string to_string(const Shape& shape);  // "[576, 1]"
 
 // A dense row-major tensor. Immutable and shared: copying one copies no data.
-// bytes.size() is byte_size(dtype, elements) for every tensor made by make() or read from a container.
+// bytes.size() is byte_size(dtype, elements) for every tensor made by make() or read from a
+// container.
 struct Tensor {
   DType dtype = DType::kU8;
   Shape shape;
