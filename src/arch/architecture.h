@@ -68,7 +68,8 @@ class Architecture {
   std::vector<Finding> check_config(const Json& config) const;
 
   // Tensors that config and architecture call for and that are absent or have another shape.
-  // `shape_of` gives a tensor's shape, or nothing where there is no such tensor.
+  // `shape_of` gives a tensor's shape, valid until it is asked again, or nothing where there is
+  // none.
   std::vector<Finding> check_tensors(
       const Json& config,
       const std::function<const std::vector<std::int64_t>*(std::string_view)>& shape_of) const;

@@ -130,20 +130,22 @@ void find_tensor_contradictions(const Checkpoint::State& state, std::vector<Find
 }
 
 void find_missing_tensors(const Checkpoint::State& state, std::vector<Finding>& findings) {
-  std::unordered_map<std::string, std::vector<std::int64_t>> shapes;
-  shapes.reserve(state.weights.size() + state.dense.size());
-  for (const Weight& weight : state.weights) {
-    shapes.emplace(weight.module + ".weight", std::vector{weight.rows, weight.cols});
+  std::unordered_map<std::string_view, const Weight*> quantised;
+  quantised.reserve(state.weights.size());
+  for (const Weight& weight : state.weights) quantised.emplace(weight.module, &weight);
+  std::vector<std::int64_t> decoded;  // what the last answer points to
+  const auto shape_of = [&](std::string_view name) -> const std::vector<std::int64_t>* {
+    const auto at = quantised.find(split_tensor_name(name).first);
+    if (at != quantised.end() && name.ends_with(".weight")) {
+      decoded = {at->second->rows, at->second->cols};
+      return &decoded;
+    }
+    const TensorInfo* tensor = state.source.find(name);
+    return tensor == nullptr ? nullptr : &tensor->shape;
+  };
+  for (Finding& finding : state.architecture.check_tensors(state.config, shape_of)) {
+    findings.push_back(std::move(finding));
   }
-  for (const DenseTensor& dense : state.dense) {
-    shapes.try_emplace(dense.tensor->name, dense.tensor->shape);
-  }
-  auto missing = state.architecture.check_tensors(
-      state.config, [&](std::string_view name) -> const std::vector<std::int64_t>* {
-        const auto at = shapes.find(std::string(name));
-        return at == shapes.end() ? nullptr : &at->second;
-      });
-  for (Finding& finding : missing) findings.push_back(std::move(finding));
 }
 
 }  // namespace requant

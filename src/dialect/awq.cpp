@@ -125,8 +125,8 @@ Result<Weight> resolve_module(const ModuleTensors& module, const Scheme& declare
   if (module.find("weight") != nullptr) {
     return corrupt(fmt::format("{} has both a qweight and a weight", printable(module.module)));
   }
-  auto weight =
-      weight_of(module, {"qweight", "qzeros", "scales"}, declared, *find_codec("awq-gemm"), facts);
+  auto weight = weight_of(module, place_of(module, facts), {"qweight", "qzeros", "scales"},
+                          declared, *find_codec("awq-gemm"));
   if (!weight) return not_gemm(module);
   weight->rows = module.find("scales")->shape[1];
   weight->cols = module.find("qweight")->shape[0];

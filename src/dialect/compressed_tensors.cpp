@@ -148,7 +148,7 @@ class Resolver {
       return corrupt(fmt::format("{}, and {}.weight_scale is missing", describe(*weight),
                                  printable(module.module)));
     }
-    return add_quantised(module, claim);
+    return add_quantised(module, place, claim);
   }
 
   Result<void> add_dense(const ModuleTensors& module, const Module& place, const Claim& claim,
@@ -163,7 +163,7 @@ class Resolver {
     return {};
   }
 
-  Result<void> add_quantised(const ModuleTensors& module, const Claim& claim) {
+  Result<void> add_quantised(const ModuleTensors& module, const Module& place, const Claim& claim) {
     Scheme declared;
     if (claim.group != nullptr) {
       declared = claim.group->declared;
@@ -171,13 +171,14 @@ class Resolver {
       (claim.ignored ? ignored_quantised_ : untargeted_).add(module.module);
       if (!config_.groups.empty()) declared = config_.groups.front().declared;
     }
-    RQ_TRY(auto weight, decode_scheme(module, declared));
+    RQ_TRY(auto weight, decode_scheme(module, place, declared));
     if (claim.group != nullptr) check_declared(module, weight.scheme, declared);
     resolution_.weights.push_back(std::move(weight));
     return {};
   }
 
-  Result<Weight> decode_scheme(const ModuleTensors& module, const Scheme& declared) const {
+  Result<Weight> decode_scheme(const ModuleTensors& module, const Module& place,
+                               const Scheme& declared) const {
     const bool is_static = declared.activations.kind == ActivationKind::kStatic;
     if (is_static && module.find("input_scale") == nullptr) {
       return corrupt(
@@ -192,12 +193,13 @@ class Resolver {
                       printable(module.module)));
     }
     const Codec& codec = *find_codec("ct-quantized");
-    auto weight = is_static ? weight_of(module,
-                                        {"weight", "weight_scale", "weight_zero_point",
-                                         "input_scale", "input_zero_point"},
-                                        declared, codec, facts_)
-                            : weight_of(module, {"weight", "weight_scale", "weight_zero_point"},
-                                        declared, codec, facts_);
+    auto weight = is_static
+                      ? weight_of(module, place,
+                                  {"weight", "weight_scale", "weight_zero_point", "input_scale",
+                                   "input_zero_point"},
+                                  declared, codec)
+                      : weight_of(module, place, {"weight", "weight_scale", "weight_zero_point"},
+                                  declared, codec);
     const TensorInfo& codes = *module.find("weight");
     const TensorInfo& scale = *module.find("weight_scale");
     if (!weight) {

@@ -64,8 +64,8 @@ Result<Weight> resolve_module(const ModuleTensors& module, const Facts& facts) {
   }
   Scheme declared;
   declared.element = *element_of(weight->dtype);
-  auto resolved =
-      weight_of(module, {"weight", "scale"}, declared, *find_codec("lmdeploy-w8a8"), facts);
+  auto resolved = weight_of(module, place_of(module, facts), {"weight", "scale"}, declared,
+                            *find_codec("lmdeploy-w8a8"));
   if (!resolved) {
     return corrupt(
         fmt::format("{}, expected F32 [out, 1] for {}", describe(*scale), describe(*weight)));

@@ -30,9 +30,9 @@ Module place_of(const ModuleTensors& module, const Facts& facts) {
   return facts.architecture.module(module.module, rank == 0 ? 2 : rank);
 }
 
-std::optional<Weight> weight_of(const ModuleTensors& module,
+std::optional<Weight> weight_of(const ModuleTensors& module, const Module& place,
                                 std::initializer_list<std::string_view> suffixes,
-                                const Scheme& declared, const Codec& codec, const Facts& facts) {
+                                const Scheme& declared, const Codec& codec) {
   WeightParts shapes;
   Weight weight;
   for (const std::string_view suffix : suffixes) {
@@ -46,7 +46,7 @@ std::optional<Weight> weight_of(const ModuleTensors& module,
   weight.module = module.module;
   weight.codec = &codec;
   weight.scheme = *scheme;
-  weight.place = place_of(module, facts);
+  weight.place = place;
   return weight;
 }
 

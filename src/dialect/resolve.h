@@ -33,9 +33,9 @@ class Modules {
 
 // The weight that these tensors of a module store, if `codec` knows them so. `declared` is what the
 // config says. The size of the weight is the codec's business, so the caller fills rows and cols.
-std::optional<Weight> weight_of(const ModuleTensors& module,
+std::optional<Weight> weight_of(const ModuleTensors& module, const Module& place,
                                 std::initializer_list<std::string_view> suffixes,
-                                const Scheme& declared, const Codec& codec, const Facts& facts);
+                                const Scheme& declared, const Codec& codec);
 
 // Modules whose weight is a plain 2-D matrix of floats and that engines build as a Linear.
 bool is_dense_linear(const ModuleTensors& module, const Module& place);

@@ -61,7 +61,9 @@ TEST_F(Convert, TakesEveryLmdeployCheckpointToCompressedTensorsAndBack) {
     ASSERT_TRUE(returned) << returned.error().message();
     ASSERT_TRUE(convert_folder(folder, direct, {.to = "lmdeploy"}));
     EXPECT_THAT(different_tensors(direct, back), IsEmpty());
-    if (done->repaired_weights == 0) EXPECT_THAT(different_tensors(folder, direct), IsEmpty());
+    if (done->repaired_weights == 0) {
+      EXPECT_THAT(different_tensors(folder, direct), IsEmpty());
+    }
   }
 }
 

@@ -36,7 +36,6 @@ Result<void> copy_strided(Run& run, const TensorInfo& info, std::uint32_t output
 Result<void> put(Run& run, std::uint32_t output, std::uint64_t begin,
                  std::span<const std::byte> bytes) {
   if (run.stopped || interrupted()) return interruption();
-  RQ_CHECK(run.shards.start(output));
   RQ_CHECK(run.shards.fill(output, begin, bytes));
   run.done += bytes.size();
   return {};
@@ -46,14 +45,11 @@ Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t outpu
                          std::span<std::byte> space, const Inspect& inspect) {
   if (!tensor.strides.empty()) return copy_strided(run, tensor, output, inspect);
   const Source& source = run.checkpoint.source();
-  RQ_CHECK(run.shards.start(output));
   Sha256 hash;
-  // Pieces lie in memory as they will in the file, relative to pages, and end with one.
-  std::size_t phase = run.shards.offset_of(output) % kDirectAlignment;
-  for (std::uint64_t begin = 0; begin < tensor.bytes; phase = 0) {
-    const auto size = static_cast<std::size_t>(
-        std::min<std::uint64_t>(kChunkBytes - phase, tensor.bytes - begin));
-    const auto piece = space.subspan(phase, size);
+  for (std::uint64_t begin = 0; begin < tensor.bytes;) {
+    const auto size =
+        static_cast<std::size_t>(std::min<std::uint64_t>(space.size(), tensor.bytes - begin));
+    const auto piece = space.first(size);
     RQ_CHECK(source.read_bytes(tensor, begin, piece));
     read_ahead(source, tensor, begin + size);
     if (inspect) RQ_CHECK(inspect(piece));

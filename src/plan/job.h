@@ -31,8 +31,7 @@ Result<void> put(Run& run, std::uint32_t output, std::uint64_t begin,
 // Looks at a piece of a tensor on its way; an Error ends the job.
 using Inspect = std::function<Result<void>(std::span<const std::byte>)>;
 
-// Copies a tensor piece by piece through `space`, hashing it. REQUIRES: space begins a page and has
-// kChunkBytes.
+// Copies a tensor in pieces as large as `space`, hashing it.
 Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output,
                          std::span<std::byte> space, const Inspect& inspect = {});
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -56,14 +55,6 @@ Result<void> run_job(Run& run, const Job& job, std::span<std::byte> space) {
   return copy_tensor(run, *job.copy->tensor, job.copy->output, space);
 }
 
-// kChunkBytes of the memory, from the begin of a page.
-std::span<std::byte> from_page(std::span<std::byte> memory) {
-  void* begin = memory.data();
-  std::size_t size = memory.size();
-  std::align(kDirectAlignment, kChunkBytes, begin, size);
-  return {static_cast<std::byte*>(begin), kChunkBytes};
-}
-
 // Threads that take one job after the other.
 class Workers {
  public:
@@ -88,13 +79,12 @@ class Workers {
 
  private:
   void work() {
-    auto memory = Buffer::allocate(kChunkBytes + kDirectAlignment);
-    if (!memory) fail(memory.error());
-    while (memory && !run_.stopped) {
+    auto space = Buffer::allocate(kChunkBytes);
+    if (!space) fail(space.error());
+    while (space && !run_.stopped) {
       const std::size_t next = next_++;
       if (next >= jobs_.size()) break;
-      const auto space = from_page(memory->span());
-      if (auto done = run_job(run_, jobs_[next], space); !done) fail(done.error());
+      if (auto done = run_job(run_, jobs_[next], space->span()); !done) fail(done.error());
     }
     const std::lock_guard lock(mutex_);
     --running_;

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "plan/plan.h"
-#include "plan/weight_file.h"
 
 namespace requant {
 
@@ -27,12 +26,6 @@ class ShardSet {
   ShardSet(const ShardSet&) = delete;
   ShardSet& operator=(const ShardSet&) = delete;
 
-  // Where the output's data begins in its file. REQUIRES: start() of it has succeeded.
-  std::uint64_t offset_of(std::uint32_t output) const;
-
-  // Opens the output's file unless that has been done.
-  Result<void> start(std::uint32_t output);
-  // REQUIRES: start() of it has succeeded.
   Result<void> fill(std::uint32_t output, std::uint64_t begin, std::span<const std::byte> bytes);
 
   // Waits until every file is safe on the disk under its own name.
@@ -40,8 +33,11 @@ class ShardSet {
 
  private:
   struct File {
-    std::mutex mutex;  // guards opening
-    std::optional<WeightFile> weights;
+    std::mutex opening;
+    std::optional<SafetensorsWriter> writer;
+    int descriptor = -1;  // a second one, for starting write-back
+    std::mutex
+        writing;  // the file system lets one in at a time; who waits here does not spin there
     std::atomic<std::uint64_t> written = 0;
   };
   struct Task {
@@ -58,7 +54,6 @@ class ShardSet {
   const Plan& plan_;
   std::filesystem::path folder_;
   std::vector<std::unique_ptr<File>> files_;
-  std::vector<std::size_t> place_in_shard_;  // by output
 
   std::mutex mutex_;  // guards the rest
   std::condition_variable changed_;

@@ -11,9 +11,9 @@ namespace requant::testing_support {
 
 struct ConvertCall {
   std::string to = "compressed-tensors";
-  std::vector<std::string> allow;
+  std::vector<std::string> allow = {};
   std::uint64_t max_shard_bytes = 5'000'000'000;
-  std::filesystem::path tokenizer_from;
+  std::filesystem::path tokenizer_from = {};
   bool overwrite = false;
 };
 

@@ -125,7 +125,7 @@ TEST(Compare, TakesAPermutationInOrderForNone) {
   permuted.permutation = tensor_of<std::int32_t>(DType::kI32, {4}, {0, 0, 1, 1});
   EXPECT_TRUE(difference(plain, permuted).equal);
   permuted.permutation = tensor_of<std::int32_t>(DType::kI32, {4}, {1, 1, 0, 0});
-  EXPECT_EQ(difference(plain, permuted).first, "the permutation of the inputs");
+  EXPECT_TRUE(difference(plain, permuted).first.starts_with("the permutation of the inputs"));
 }
 
 }  // namespace
