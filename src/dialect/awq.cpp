@@ -184,6 +184,29 @@ void check_exclusions(const Json* block, const std::string& where, Resolution& r
   finding.why = "engines build that module unquantised and cannot load its qweight";
 }
 
+// Linears that readers would look for in quantised form. The head is nobody's.
+void check_unlisted(const Facts& facts, const Json* block, const std::string& where,
+                    Resolution& resolution) {
+  const auto excluded =
+      strings_of(block == nullptr ? nullptr : block->find("modules_to_not_convert"));
+  Modules unlisted;
+  for (const ModuleTensors& module : facts.modules.modules()) {
+    const Module place = place_of(module, facts);
+    if (place.role == Role::kLmHead || !is_dense_linear(module, place)) continue;
+    const auto names = [&](const std::string& name) {
+      return !name.empty() && module.module.find(name) != std::string_view::npos;
+    };
+    if (std::none_of(excluded.begin(), excluded.end(), names)) unlisted.add(module.module);
+  }
+  if (!unlisted.any()) return;
+  Finding& finding = resolution.findings.emplace_back(make_finding(
+      Severity::kWarning, "config.targeted-but-dense", "config.json",
+      fmt::format("'{}.modules_to_not_convert' does not name {}, which is stored unquantised",
+                  where, unlisted.text())));
+  finding.why = "engines build every Linear quantised that is not named there";
+  finding.repair = "requant convert writes the list";
+}
+
 Result<Resolution> resolve(const Facts& facts) {
   std::string where;
   const Json* block = block_of(facts, &where);
@@ -197,6 +220,7 @@ Result<Resolution> resolve(const Facts& facts) {
   check_group(block, declared, where, resolution);
   check_zero_flag(block, where, resolution);
   check_exclusions(block, where, resolution);
+  if (!resolution.weights.empty()) check_unlisted(facts, block, where, resolution);
   return resolution;
 }
 

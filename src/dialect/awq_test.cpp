@@ -92,6 +92,14 @@ TEST(AwqDialect, GateIsNoNameOfGateProj) {
       has_rule(dialect().resolve(wrong.facts())->findings, "config.excluded-but-quantised"));
 }
 
+TEST(AwqDialect, SaysWhichLinearsTheConfigForgets) {
+  auto entries = tensors();
+  entries.push_back({"model.layers.0.self_attn.o_proj.weight", DType::kF16, {16, 16}});
+  entries.push_back({"lm_head.weight", DType::kF16, {16, 16}});
+  const FakeCheckpoint fake(config(kBlock), entries);
+  EXPECT_TRUE(has_rule(dialect().resolve(fake.facts())->findings, "config.targeted-but-dense"));
+}
+
 Scheme int4() {
   Scheme scheme;
   scheme.bits = 4;
