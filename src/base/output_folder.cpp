@@ -215,14 +215,18 @@ OutputFolder::OutputFolder(OutputFolder&& other) noexcept
 
 OutputFolder::~OutputFolder() { remove_partial(); }
 
-// The lock file goes last, under the lock: whoever opens it afterwards makes a new one.
+// The lock file goes last, under the lock: whoever opens it afterwards makes a new one. Where the
+// rest cannot be removed it stays, as the mark by which the next run knows the folder for one of
+// ours.
 void OutputFolder::remove_partial() {
   if (lock_ < 0) return;
-  std::error_code ignored;
-  fs::remove_all(staging_, ignored);
-  fs::remove_all(partial_ / kReplacedName, ignored);
-  ::unlink((partial_ / kLockName).c_str());
-  ::rmdir(partial_.c_str());
+  std::error_code failed;
+  fs::remove_all(staging_, failed);
+  if (!failed) fs::remove_all(partial_ / kReplacedName, failed);
+  if (!failed) {
+    ::unlink((partial_ / kLockName).c_str());
+    ::rmdir(partial_.c_str());
+  }
   ::close(std::exchange(lock_, -1));
 }
 
