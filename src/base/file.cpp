@@ -111,4 +111,19 @@ Result<Bytes> read_small_file(const std::filesystem::path& path, std::uint64_t l
   return file.read_at(0, file.size());
 }
 
+Result<std::vector<std::string>> file_names_in(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> names;
+  std::error_code failed;
+  for (fs::directory_iterator it(folder, failed), end; !failed && it != end; it.increment(failed)) {
+    std::error_code ignored;
+    if (fs::is_regular_file(it->path(), ignored)) names.push_back(it->path().filename().string());
+  }
+  if (failed && failed != std::errc::no_such_file_or_directory) {
+    return resource(printable(folder.string(), 4096) + ": listing it: " + failed.message());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 }  // namespace requant

@@ -44,6 +44,10 @@ class File {
 Result<Bytes> read_small_file(const std::filesystem::path& path, std::uint64_t limit,
                               std::string label = {});
 
+// The names of the regular files directly in `folder`, sorted; none where there is no such folder.
+// kResource when it cannot be listed: its files would go missing without a word.
+Result<std::vector<std::string>> file_names_in(const std::filesystem::path& folder);
+
 // "No space left on device" for the errno given.
 std::string system_message(int error_number);
 

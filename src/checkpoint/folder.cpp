@@ -61,19 +61,14 @@ std::map<std::string, Json> read_side_files(const fs::path& folder,
   return side;
 }
 
-std::vector<std::string> other_files(const fs::path& folder, const Source& source) {
+Result<std::vector<std::string>> other_files(const fs::path& folder, const Source& source) {
   std::set<std::string> weights;
   for (const File& file : source.files()) weights.insert(fs::path(file.label()).filename());
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    std::string name = at->path().filename();
-    std::error_code ignored;
-    if (!at->is_regular_file(ignored) || weights.contains(name)) continue;
-    if (name.ends_with(".safetensors.index.json") || name.ends_with(".bin.index.json")) continue;
-    names.push_back(std::move(name));
-  }
-  std::sort(names.begin(), names.end());
+  RQ_TRY(std::vector<std::string> names, file_names_in(folder));
+  std::erase_if(names, [&](const std::string& name) {
+    return weights.contains(name) || name.ends_with(".safetensors.index.json") ||
+           name.ends_with(".bin.index.json");
+  });
   return names;
 }
 

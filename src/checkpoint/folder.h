@@ -27,6 +27,7 @@ std::map<std::string, Json> read_side_files(const std::filesystem::path& folder,
                                             std::vector<Finding>& findings);
 
 // Plain files of the folder but the weights and their index, sorted.
-std::vector<std::string> other_files(const std::filesystem::path& folder, const Source& source);
+Result<std::vector<std::string>> other_files(const std::filesystem::path& folder,
+                                             const Source& source);
 
 }  // namespace requant

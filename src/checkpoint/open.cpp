@@ -44,7 +44,9 @@ Result<void> read_files(const fs::path& path, Checkpoint::State& state) {
                                           "is not there: only the tensors speak"));
   }
   state.side = read_side_files(state.root, state.findings);
-  if (is_folder) state.files = other_files(state.root, state.source);
+  if (is_folder) {
+    RQ_TRY(state.files, other_files(state.root, state.source));
+  }
   state.architecture = Architecture::of(state.config);
   state.facts.emplace(state.config, state.source, state.architecture, state.side);
   return {};

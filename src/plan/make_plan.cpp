@@ -217,7 +217,7 @@ class Planner {
     RQ_TRY(plan_.files, plan_side_files(checkpoint_, request_.tokenizer_from));
     RQ_TRY(const auto documents, side_documents(checkpoint_, plan_));
     for (const auto& [name, document] : documents) {
-      std::erase_if(plan_.files, [&](const SideFile& file) { return file.name == name; });
+      std::erase_if(plan_.files, [&own = name](const SideFile& file) { return file.name == own; });
       plan_.files.push_back(
           {.name = name,
            .action = FileAction::kWrite,

@@ -16,17 +16,18 @@ constexpr std::uint64_t kMaxCardBytes = std::uint64_t{1} << 20;
 constexpr std::string_view kFence = "---";
 
 // The lines between the fences of the source's card; empty where there are none.
-std::vector<std::string> front_matter(const Checkpoint& checkpoint) {
+Result<std::vector<std::string>> front_matter(const Checkpoint& checkpoint) {
   const auto bytes = read_small_file(checkpoint.root() / "README.md", kMaxCardBytes);
-  if (!bytes || !valid_utf8(bytes->text())) return {};
+  if (!bytes && bytes.error().code() == ErrorCode::kResource) return bytes.error();
   std::vector<std::string> lines;
+  if (!bytes || !valid_utf8(bytes->text())) return lines;
   const auto all = split(bytes->text(), '\n');
-  if (all.empty() || all.front() != kFence) return {};
+  if (all.empty() || all.front() != kFence) return lines;
   for (std::size_t i = 1; i < all.size(); ++i) {
     if (all[i] == kFence) return lines;
     lines.emplace_back(all[i]);
   }
-  return {};
+  return std::vector<std::string>{};
 }
 
 // A top-level field and the lines that continue it.
@@ -86,8 +87,9 @@ std::string losses_text(const Plan& plan) {
 
 }  // namespace
 
-std::string model_card(const Checkpoint& checkpoint, const Plan& plan, const RunReport& report) {
-  std::vector<std::string> matter = front_matter(checkpoint);
+Result<std::string> model_card(const Checkpoint& checkpoint, const Plan& plan,
+                               const RunReport& report) {
+  RQ_TRY(std::vector<std::string> matter, front_matter(checkpoint));
   if (!plan.target.is_dense()) set_field(matter, "base_model_relation", "quantized");
   set_field(matter, "quantized_by", "requant");
   std::string text = fmt::format("{}\n", kFence);

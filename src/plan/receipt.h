@@ -13,6 +13,7 @@ inline constexpr std::string_view kReceiptName = "requant.json";
 std::string receipt(const Checkpoint& checkpoint, const Plan& plan, const RunReport& report);
 
 // README.md: the front matter of the source's card with what changed, and a description.
-std::string model_card(const Checkpoint& checkpoint, const Plan& plan, const RunReport& report);
+Result<std::string> model_card(const Checkpoint& checkpoint, const Plan& plan,
+                               const RunReport& report);
 
 }  // namespace requant

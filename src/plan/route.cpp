@@ -136,7 +136,7 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
     route.chain.result = weight.scheme;
   } else {
     auto chain = find_chain(weight.scheme, target);
-    if (!chain) return no_way(weight, target).within(weight.module);
+    if (!chain) return no_way(weight, target);
     chain->repairs_zero_rows = route.chain.repairs_zero_rows;
     route.chain = *std::move(chain);
     route.to = target.dialect->codec_for(route.chain.result);

@@ -163,7 +163,8 @@ Result<void> write_files(const Checkpoint& checkpoint, const Plan& plan, const O
     }
   }
   RQ_TRY(const std::string config, config_text(checkpoint, plan));
-  RQ_CHECK(write_text(folder, "README.md", model_card(checkpoint, plan, report), report));
+  RQ_TRY(const std::string card, model_card(checkpoint, plan, report));
+  RQ_CHECK(write_text(folder, "README.md", card, report));
   report.files.push_back({"config.json", sha256_hex(bytes_of(config))});
   std::ranges::sort(report.files, {}, &FileRecord::name);
   RQ_CHECK(folder.write(kReceiptName, bytes_of(receipt(checkpoint, plan, report))));

@@ -71,17 +71,6 @@ bool matches_any(const char* const (&patterns)[N], const std::string& name) {
                      [&](const char* pattern) { return matches(pattern, name); });
 }
 
-std::vector<std::string> names_in(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code failed;
-  for (fs::directory_iterator it(folder, failed), end; !failed && it != end; it.increment(failed)) {
-    std::error_code ignored;
-    if (fs::is_regular_file(it->path(), ignored)) names.push_back(it->path().filename().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
 SideFile copy_of(const fs::path& folder, std::string name, std::string reason = {}) {
   fs::path from = folder / name;
   return {.name = std::move(name),
@@ -115,12 +104,35 @@ void plan_file(const Checkpoint& checkpoint, const std::string& name, bool own_t
   }
 }
 
-void plan_templates(const fs::path& folder, std::vector<SideFile>& files) {
-  for (const std::string& name : names_in(folder / kTemplates)) {
+Result<void> plan_templates(const fs::path& folder, std::vector<SideFile>& files) {
+  RQ_TRY(const std::vector<std::string> names, file_names_in(folder / kTemplates));
+  for (const std::string& name : names) {
     if (matches("*.jinja", name)) {
       files.push_back(copy_of(folder, std::string(kTemplates) + "/" + name));
     }
   }
+  return {};
+}
+
+// Puts the tokenizer and processor files of `folder` in the place of the source's.
+Result<void> take_tokenizer(const fs::path& folder, std::vector<SideFile>& files) {
+  std::error_code failed;
+  if (!fs::is_directory(folder, failed)) {
+    return not_found(printable(folder.string(), 4096) + ": is no folder");
+  }
+  RQ_TRY(const std::vector<std::string> names, file_names_in(folder));
+  std::vector<SideFile> taken;
+  for (const std::string& name : names) {
+    if (matches_any(kTokenizerFiles, name)) {
+      taken.push_back(copy_of(folder, name, "from --tokenizer-from"));
+    }
+  }
+  if (taken.empty()) return refused(printable(folder.string(), 4096) + ": has no tokenizer files");
+  std::erase_if(files, [&](const SideFile& file) {
+    return std::ranges::any_of(taken, [&](const SideFile& t) { return t.name == file.name; });
+  });
+  std::ranges::move(taken, std::back_inserter(files));
+  return {};
 }
 
 }  // namespace
@@ -132,29 +144,8 @@ Result<std::vector<SideFile>> plan_side_files(const Checkpoint& checkpoint,
   for (const std::string& name : checkpoint.files()) {
     plan_file(checkpoint, name, own_tokenizer, files);
   }
-  if (own_tokenizer) {
-    plan_templates(checkpoint.root(), files);
-    return files;
-  }
-  std::error_code failed;
-  if (!fs::is_directory(tokenizer_from, failed)) {
-    return not_found(printable(tokenizer_from.string(), 4096) + ": is no folder");
-  }
-  std::vector<SideFile> taken;
-  for (const std::string& name : names_in(tokenizer_from)) {
-    if (matches_any(kTokenizerFiles, name)) {
-      taken.push_back(copy_of(tokenizer_from, name, "from --tokenizer-from"));
-    }
-  }
-  if (taken.empty()) {
-    return refused(printable(tokenizer_from.string(), 4096) + ": has no tokenizer files");
-  }
-  std::erase_if(files, [&](const SideFile& file) {
-    return file.action == FileAction::kDrop &&
-           std::ranges::any_of(taken, [&](const SideFile& t) { return t.name == file.name; });
-  });
-  std::ranges::move(taken, std::back_inserter(files));
-  plan_templates(tokenizer_from, files);
+  if (!own_tokenizer) RQ_CHECK(take_tokenizer(tokenizer_from, files));
+  RQ_CHECK(plan_templates(own_tokenizer ? checkpoint.root() : tokenizer_from, files));
   return files;
 }
 

@@ -133,6 +133,7 @@ Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> s
   const auto result = route.to == nullptr     ? decode_to_dense(run, step)
                       : route.carried.empty() ? transcode(run, step)
                                               : carry(run, step, space);
+  if (!result && result.error().code() == ErrorCode::kInterrupted) return result;
   RQ_CHECK_IN(result, printable(step.weight->module));
   return {};
 }
