@@ -1,9 +1,14 @@
 #include "base/json.h"
 
 #include <fmt/format.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -12,59 +17,93 @@
 namespace requant {
 namespace {
 
-// nlohmann's parser drives JsonEvents: it knows the grammar, this class adds the limits.
+// A full memory shows as std::bad_alloc, where RapidJSON's own allocator would hand out nullptr.
+struct ThrowingAllocator {
+  static const bool kNeedFree = true;
+  void* Malloc(std::size_t size) { return Realloc(nullptr, 0, size); }
+  void* Realloc(void* old, std::size_t, std::size_t size) {
+    if (size == 0) {
+      std::free(old);
+      return nullptr;
+    }
+    void* memory = std::realloc(old, size);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+  }
+  static void Free(void* memory) { std::free(memory); }
+};
+
+// Notices a key that comes twice in one object. Most objects are tiny; the root of a header has
+// 200,000 members.
+class KeySet {
+ public:
+  bool insert(std::string_view key) {
+    if (few_.size() < kFew) {
+      if (std::ranges::find(few_, key) != few_.end()) return false;
+      few_.emplace_back(key);
+      return true;
+    }
+    if (many_.empty()) many_.insert(few_.begin(), few_.end());
+    return many_.emplace(key).second;
+  }
+  void clear() {
+    few_.clear();
+    many_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kFew = 16;
+  std::vector<std::string> few_;
+  std::unordered_set<std::string> many_;
+};
+
+// RapidJSON's reader drives JsonEvents: it knows the grammar, this class adds the limits.
 class Adapter {
  public:
-  using number_integer_t = nlohmann::json::number_integer_t;
-  using number_unsigned_t = nlohmann::json::number_unsigned_t;
-  using number_float_t = nlohmann::json::number_float_t;
-  using string_t = nlohmann::json::string_t;
-  using binary_t = nlohmann::json::binary_t;
-
   Adapter(JsonEvents& events, int depth_limit) : events_(events), depth_limit_(depth_limit) {}
 
-  bool null() { return passed(events_.null()); }
-  bool boolean(bool value) { return passed(events_.boolean(value)); }
-  bool number_integer(number_integer_t value) {
-    // Only a minus sign makes a number signed, so a signed zero was spelt "-0".
-    return passed(events_.number(value == 0 ? "-0" : std::to_string(value)));
+  bool Null() { return passed(events_.null()); }
+  bool Bool(bool value) { return passed(events_.boolean(value)); }
+  bool RawNumber(const char* text, unsigned size, bool) {
+    return passed(events_.number({text, size}));
   }
-  bool number_unsigned(number_unsigned_t value) {
-    return passed(events_.number(std::to_string(value)));
+  bool String(const char* text, unsigned size, bool) {
+    return passed(events_.string({text, size}));
   }
-  bool number_float(number_float_t, const string_t& text) { return passed(events_.number(text)); }
-  bool string(string_t& text) { return passed(events_.string(text)); }
-  bool binary(binary_t&) { return fail("binary data"); }
-
-  bool start_object(std::size_t) {
-    keys_.emplace_back();
-    return deeper() && passed(events_.begin_object());
-  }
-  bool end_object() {
-    keys_.pop_back();
+  bool StartObject() { return deeper() && passed(events_.begin_object()); }
+  bool EndObject(unsigned) {
     --depth_;
     return passed(events_.end_object());
   }
-  bool start_array(std::size_t) { return deeper() && passed(events_.begin_array()); }
-  bool end_array() {
+  bool StartArray() { return deeper() && passed(events_.begin_array()); }
+  bool EndArray(unsigned) {
     --depth_;
     return passed(events_.end_array());
   }
-  bool key(string_t& text) {
+  bool Key(const char* chars, unsigned size, bool) {
+    const std::string_view text(chars, size);
     last_key_ = text;
-    if (!keys_.back().insert(text).second) {
+    if (!keys_[static_cast<std::size_t>(depth_) - 1].insert(text)) {
       return fail("key " + in_quotes(text) + " appears twice in one object");
     }
     return passed(events_.key(text));
   }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) {
-    const bool overflow = e.id == 406;
-    return fail(fmt::format("{} at byte {}{}", overflow ? "number out of range" : "not valid JSON",
-                            position,
-                            last_key_.empty() ? "" : ", after key " + in_quotes(last_key_)));
-  }
 
-  const std::string& message() const { return message_; }
+  // REQUIRES: RapidJSON never calls these, for numbers come as they were spelt.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
+
+  // What was wrong, given what the reader found.
+  std::string message(const rapidjson::ParseResult& result) const {
+    if (!message_.empty()) return message_;
+    const bool overflow = result.Code() == rapidjson::kParseErrorNumberTooBig;
+    return fmt::format("{} at byte {}{}", overflow ? "number out of range" : "not valid JSON",
+                       result.Offset(),
+                       last_key_.empty() ? "" : ", after key " + in_quotes(last_key_));
+  }
 
  private:
   bool passed(bool ok) { return ok || fail(events_.reason()); }
@@ -73,13 +112,16 @@ class Adapter {
     return false;
   }
   bool deeper() {
-    return ++depth_ <= depth_limit_ || fail(fmt::format("nested deeper than {}", depth_limit_));
+    if (++depth_ > depth_limit_) return fail(fmt::format("nested deeper than {}", depth_limit_));
+    if (keys_.size() < static_cast<std::size_t>(depth_)) keys_.emplace_back();
+    keys_[static_cast<std::size_t>(depth_) - 1].clear();
+    return true;
   }
 
   JsonEvents& events_;
   int depth_limit_;
   int depth_ = 0;
-  std::vector<std::unordered_set<std::string>> keys_;
+  std::vector<KeySet> keys_;  // by depth
   std::string last_key_;
   std::string message_;
 };
@@ -286,9 +328,14 @@ Result<void> parse_json(std::string_view text, JsonEvents& events, const JsonLim
     return corrupt(fmt::format("not valid JSON at byte {}: NUL", nul));
   }
   Adapter adapter(events, limits.depth);
-  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &adapter)) {
-    return corrupt(adapter.message());
-  }
+  ThrowingAllocator allocator;
+  rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, ThrowingAllocator> reader(
+      &allocator);
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  constexpr unsigned kFlags =
+      rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, adapter);
+  if (result.IsError()) return corrupt(adapter.message(result));
   return {};
 }
 

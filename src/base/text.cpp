@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <iterator>
 
@@ -37,6 +38,14 @@ std::size_t utf8_sequence(std::string_view text) {
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Where the texts part, moved back to the start of the number that stands there.
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  std::size_t same = static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  while (same > 0 && is_digit(a[same - 1])) --same;
+  return same;
+}
 
 }  // namespace
 
@@ -104,8 +113,8 @@ bool valid_utf8(std::string_view text) {
 }
 
 bool natural_less(std::string_view a, std::string_view b) {
-  std::size_t i = 0;
-  std::size_t j = 0;
+  std::size_t i = common_prefix(a, b);  // names of one model share long ones
+  std::size_t j = i;
   while (i < a.size() && j < b.size()) {
     if (is_digit(a[i]) && is_digit(b[j])) {
       const std::size_t start_a = a.find_first_not_of('0', i);
