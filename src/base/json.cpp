@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
+#include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
@@ -20,17 +20,14 @@ namespace {
 // A full memory shows as std::bad_alloc, where RapidJSON's own allocator would hand out nullptr.
 struct ThrowingAllocator {
   static const bool kNeedFree = true;
-  void* Malloc(std::size_t size) { return Realloc(nullptr, 0, size); }
-  void* Realloc(void* old, std::size_t, std::size_t size) {
-    if (size == 0) {
-      std::free(old);
-      return nullptr;
-    }
-    void* memory = std::realloc(old, size);
-    if (memory == nullptr) throw std::bad_alloc();
+  static void* Malloc(std::size_t size) { return size == 0 ? nullptr : ::operator new(size); }
+  static void* Realloc(void* old, std::size_t old_size, std::size_t size) {
+    void* memory = Malloc(size);
+    if (old_size > 0 && size > 0) std::memcpy(memory, old, std::min(old_size, size));
+    Free(old);
     return memory;
   }
-  static void Free(void* memory) { std::free(memory); }
+  static void Free(void* memory) { ::operator delete(memory); }
 };
 
 // Notices a key that comes twice in one object. Most objects are tiny; the root of a header has
