@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """How long a conversion takes against copying the same files to the same disk.
 
-  convert.py REQUANT [--gb 4.5] [--pairs 5] [--work DIR]
+  convert.py REQUANT [--gb 4.5] [--pairs 5] [--work DIR] [--json RESULTS]
 
 Pairs of `cp -r SOURCE COPY && sync` and `requant convert SOURCE`, interleaved; the median of the
 ratios counts (<= 1.25). Then the time and memory of inspect, check and a plan on the shape of
-InternVL2_5-26B, which reads headers only.
+InternVL2_5-26B, which reads headers only. RESULTS is what tools/update_readme puts into README.md.
 """
 import argparse
+import json
 import os
+import platform
 import shutil
 import statistics
 import subprocess
@@ -34,7 +36,7 @@ def bench_convert(requant, work, gb, pairs):
     source = os.path.join(work, "source")
     subprocess.run([sys.executable, MAKE, source, "--gb", str(gb)], check=True)
     copy, out = os.path.join(work, "copy"), os.path.join(work, "out")
-    ratios, peaks = [], []
+    ratios, peaks, copies = [], [], []
     for i in range(pairs + 1):
         os.sync()
         copied, _, _ = measure(f"cp -r {source} {copy} && sync", shell=True)
@@ -48,19 +50,37 @@ def bench_convert(requant, work, gb, pairs):
             continue  # fills the page cache
         ratios.append(converted / copied)
         peaks.append(peak)
+        copies.append(copied)
         print(f"pair {i}: cp+sync {copied:.2f} s, convert {converted:.2f} s, ratio {converted / copied:.2f}")
-    print(f"convert: median ratio {statistics.median(ratios):.2f} (bar 1.25), peak RSS {max(peaks):.0f} MiB")
-    return statistics.median(ratios) <= 1.25
+    median = statistics.median(ratios)
+    print(f"convert: median ratio {median:.2f} (bar 1.25), peak RSS {max(peaks):.0f} MiB")
+    size = sum(os.path.getsize(os.path.join(source, name)) for name in os.listdir(source)) / 1e9
+    row = {"what": f"convert lmdeploy fp8 to compressed-tensors, {size:.2f} GB, SHA-256 of every tensor included",
+           "measured": f"median {median:.2f} x `cp && sync` ({', '.join(f'{r:.2f}' for r in ratios)}), "
+                       f"peak RSS {max(peaks):.0f} MiB",
+           "limit": f"`cp && sync` of the same files: {min(copies):.1f} to {max(copies):.1f} s"}
+    return median <= 1.25, row
 
 
 def bench_headers(requant, work):
     source = os.path.join(work, "internvl")
     subprocess.run([sys.executable, MAKE, source, "--shape", "internvl2_5-26b", "--sparse"], check=True)
+    rows = []
     for name, command in [("inspect", ["inspect", source]),
                           ("check", ["check", source, "--engine", "vllm@0.7.3"]),
-                          ("plan", ["convert", source, "--to", "compressed-tensors", "--dry-run"])]:
+                          ("convert --dry-run", ["convert", source, "--to", "compressed-tensors", "--dry-run"])]:
         runs = [measure([requant, *command]) for _ in range(3)]
-        print(f"{name}: {min(run[0] for run in runs):.3f} s, peak RSS {runs[0][1]:.0f} MiB, exit {runs[0][2]}")
+        text = f"{min(run[0] for run in runs):.3f} s, peak RSS {runs[0][1]:.0f} MiB"
+        print(f"{name}: {text}, exit {runs[0][2]}")
+        rows.append({"what": f"{name} of an InternVL2_5-26B-shaped folder", "measured": text, "limit": "headers only"})
+    return rows
+
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+                 platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{len(os.sched_getaffinity(0))} threads of {model}, {memory:.0f} GiB, load {os.getloadavg()[0]:.1f}"
 
 
 def main():
@@ -69,11 +89,16 @@ def main():
     parser.add_argument("--gb", type=float, default=4.5)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--work")
+    parser.add_argument("--json")
     args = parser.parse_args()
     work = tempfile.mkdtemp(prefix="requant-bench-", dir=args.work)
     try:
-        fast = bench_convert(args.requant, work, args.gb, args.pairs)
-        bench_headers(args.requant, work)
+        where = machine()
+        fast, row = bench_convert(args.requant, work, args.gb, args.pairs)
+        rows = [row] + bench_headers(args.requant, work)
+        if args.json:
+            with open(args.json, "w") as file:
+                json.dump({"machine": where, "rows": rows}, file, indent=1)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return 0 if fast else 1

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "requant/bytes.h"
+
 namespace requant {
 
 // `text` fit for a terminal and for one line of a log: control characters, escape sequences and
@@ -13,9 +15,6 @@ std::string printable(std::string_view text, std::size_t limit = 256);
 
 // printable() between single quotes.
 std::string in_quotes(std::string_view text);
-
-// "1.5 GiB".
-std::string human_bytes(std::uint64_t bytes);
 
 // "12,345".
 std::string grouped(std::uint64_t number);

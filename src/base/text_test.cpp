@@ -15,9 +15,10 @@ TEST(Text, PrintableEscapesWhatATerminalWouldObey) {
 
 TEST(Text, HumanBytes) {
   EXPECT_EQ(human_bytes(17), "17 B");
-  EXPECT_EQ(human_bytes(1536), "1.50 KiB");
-  EXPECT_EQ(human_bytes(std::uint64_t{5} << 30), "5.00 GiB");
-  EXPECT_EQ(human_bytes(std::uint64_t{200} << 20), "200 MiB");
+  EXPECT_EQ(human_bytes(1536), "1.54 KB");
+  EXPECT_EQ(human_bytes(5'370'000'000), "5.37 GB");
+  EXPECT_EQ(human_bytes(200'400'000), "200 MB");
+  EXPECT_EQ(human_bytes(999'600), "1.00 MB");
 }
 
 TEST(Text, Grouped) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -37,11 +38,22 @@ void parallel_for(std::size_t count, std::size_t grain,
   const auto edge = [&](std::size_t i) {
     return count / threads * i + std::min(i, count % threads);
   };
-  std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < threads; ++i) {
-    others.emplace_back([&, i] { work(edge(i), edge(i + 1)); });
+  std::vector<std::exception_ptr> failures(threads);
+  const auto run = [&](std::size_t i) {
+    try {
+      work(edge(i), edge(i + 1));
+    } catch (...) {
+      failures[i] = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(run, i);
+    run(0);
   }
-  work(edge(0), edge(1));
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
 }
 
 }  // namespace requant

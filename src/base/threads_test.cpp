@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <thread>
+#include <exception>
+#include <new>
 #include <vector>
 
 namespace requant {
@@ -19,23 +20,16 @@ TEST(Threads, ParallelForCoversEachIndexOnce) {
   }
 }
 
-TEST(BoundedQueue, WaitsWhileFullAndLetsAHeavyItemInAlone) {
-  BoundedQueue<int> queue(10);
-  std::atomic<int> pushed = 0;
-  std::jthread producer([&] {
-    for (const int weight : {4, 6, 50, 1}) {
-      queue.push(weight, static_cast<std::size_t>(weight));
-      ++pushed;
-    }
-    queue.close();
+TEST(Threads, ParallelForHandsOutOfMemoryToItsCaller) {
+  const auto result = or_out_of_memory([]() -> Result<void> {
+    parallel_for(1000, 1, [](std::size_t begin, std::size_t) {
+      if (begin > 0 || thread_limit() == 1)
+        std::rethrow_exception(std::make_exception_ptr(std::bad_alloc()));
+    });
+    return {};
   });
-  std::vector<int> got;
-  while (auto item = queue.pop()) {
-    EXPECT_LE(pushed, static_cast<int>(got.size()) + 3);
-    got.push_back(item->first);
-    queue.release(item->second);
-  }
-  EXPECT_EQ(got, (std::vector<int>{4, 6, 50, 1}));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code(), ErrorCode::kResource);
 }
 
 }  // namespace

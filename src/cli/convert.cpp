@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "requant/bytes.h"
 
 namespace requant::cli {
 namespace {
@@ -19,12 +20,6 @@ struct Arguments {
   bool json = false;
 };
 
-std::string size_text(std::uint64_t bytes) {
-  if (bytes < 10'000'000) return fmt::format("{:.1f} KB", static_cast<double>(bytes) / 1e3);
-  if (bytes < 10'000'000'000) return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
-  return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
-}
-
 void print_steps(const ConvertPlan& plan) {
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> steps;  // tensors, bytes
   for (const ConvertTensor& tensor : plan.tensors) {
@@ -34,7 +29,7 @@ void print_steps(const ConvertPlan& plan) {
   }
   std::vector<std::vector<std::string>> rows = {{"step", "tensors", "size"}};
   for (const auto& [step, count] : steps) {
-    rows.push_back({step, fmt::format("{}", count.first), size_text(count.second)});
+    rows.push_back({step, fmt::format("{}", count.first), human_bytes(count.second)});
   }
   if (!plan.dropped.empty()) rows.push_back({"drop", fmt::format("{}", plan.dropped.size()), ""});
   print_table(rows);
@@ -55,9 +50,9 @@ void print_files(const ConvertPlan& plan) {
 void print_plan(const ConvertPlan& plan) {
   print(fmt::format("{} to {}\n", styled(plan.from, Style::kBold), styled(plan.to, Style::kBold)));
   print_steps(plan);
-  print(fmt::format("output {} in {} file{}, memory at most {}\n", size_text(plan.output_bytes),
+  print(fmt::format("output {} in {} file{}, memory at most {}\n", human_bytes(plan.output_bytes),
                     plan.shards.size(), plan.shards.size() == 1 ? "" : "s",
-                    size_text(plan.peak_memory_bytes)));
+                    human_bytes(plan.peak_memory_bytes)));
   print(plan.config_changes ? "config.json: quantization_config is rewritten, the rest stays\n"
                             : "config.json: stays as it is\n");
   print_files(plan);
@@ -99,7 +94,7 @@ void print_report(const ConvertReport& report, const ConvertOptions& options) {
     print(fmt::format("repaired {}: {} rows of scale 0\n", repair.tensor, repair.rows));
   }
   print(fmt::format("{}: {} tensors, {}, {} to {}{}\n", options.output.string(),
-                    report.plan.tensors.size(), size_text(report.plan.output_bytes),
+                    report.plan.tensors.size(), human_bytes(report.plan.output_bytes),
                     report.plan.from, report.plan.to,
                     report.plan.losses.empty() ? "" : ", with the losses given leave"));
 }

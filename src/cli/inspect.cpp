@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "requant/bytes.h"
 
 namespace requant::cli {
 namespace {
@@ -21,18 +22,6 @@ struct Arguments {
 
 // Folders of many shapes are cut here; --json has them all.
 constexpr std::size_t kMostRows = 40;
-
-std::string size_text(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"KB", "MB", "GB", "TB"};
-  if (bytes < 1000) return fmt::format("{} B", bytes);
-  double value = static_cast<double>(bytes) / 1e3;
-  std::size_t unit = 0;
-  while (value >= 1000 && unit + 1 < std::size(kUnits)) {
-    value /= 1000;
-    ++unit;
-  }
-  return fmt::format("{:.{}f} {}", value, value < 10 ? 2 : 1, kUnits[unit]);
-}
 
 void print_line(std::string_view label, const std::string& text) {
   if (!text.empty())
@@ -63,7 +52,7 @@ void print_head(const Inspection& i) {
              visible(i.architecture) + (i.architecture_known ? "" : " (not known)"));
   print_line("container", fmt::format("{}, {} file{}, {} tensors, {}", i.container,
                                       i.weight_files.size(), i.weight_files.size() == 1 ? "" : "s",
-                                      i.tensor_count, size_text(i.bytes)));
+                                      i.tensor_count, human_bytes(i.bytes)));
   if (i.parameters == 0) return;
   std::string bits =
       fmt::format("{}, {:.2f} bits each", count_text(i.parameters), i.bits_per_weight);
@@ -83,7 +72,7 @@ std::vector<std::string> row_of(const InspectGroup& group) {
           fmt::format("[{}]", fmt::join(group.shape, ", ")),
           group.scheme,
           group.activations == "none" ? "" : group.activations,
-          size_text(group.bytes)};
+          human_bytes(group.bytes)};
 }
 
 void print_groups(const Inspection& i) {
@@ -107,7 +96,7 @@ void print_groups(const Inspection& i) {
   if (hidden > 0) print(fmt::format("and {} more kinds (--json lists them)\n", hidden));
   if (small > 0) {
     print(fmt::format("and {} vectors (norms, biases, buffers), {}\n", small,
-                      size_text(small_bytes)));
+                      human_bytes(small_bytes)));
   }
 }
 

@@ -6,12 +6,12 @@
 #include <cstdio>
 
 #include "cli/terminal.h"
+#include "requant/bytes.h"
 
 namespace requant::cli {
 namespace {
 
 constexpr auto kInterval = std::chrono::milliseconds(100);
-constexpr double kGibi = 1024.0 * 1024.0 * 1024.0;
 constexpr std::size_t kBarColumns = 24;
 
 std::string bar(double share) {
@@ -45,8 +45,9 @@ void ProgressLine::update(std::uint64_t done_bytes, std::uint64_t total_bytes) {
   const double rate = done / std::max(seconds, 1e-3);
   const double share = std::min(1.0, done / total);
   const std::string line =
-      fmt::format("\r\x1b[K{} [{}] {:3.0f} %  {:.2f} of {:.2f} GiB  {:.2f} GiB/s  {}", label_,
-                  bar(share), share * 100, done / kGibi, total / kGibi, rate / kGibi,
+      fmt::format("\r\x1b[K{} [{}] {:3.0f} %  {} of {}  {}/s  {}", label_, bar(share), share * 100,
+                  human_bytes(done_bytes), human_bytes(total_bytes),
+                  human_bytes(static_cast<std::uint64_t>(rate)),
                   rate > 0 ? time_left((total - done) / rate) : "");
   std::fwrite(line.data(), 1, line.size(), stderr);
   drawn_ = true;

@@ -84,7 +84,8 @@ class Workers {
     while (space && !run_.stopped) {
       const std::size_t next = next_++;
       if (next >= jobs_.size()) break;
-      if (auto done = run_job(run_, jobs_[next], space->span()); !done) fail(done.error());
+      const auto done = or_out_of_memory([&] { return run_job(run_, jobs_[next], space->span()); });
+      if (!done) fail(done.error());
     }
     const std::lock_guard lock(mutex_);
     --running_;

@@ -145,7 +145,7 @@ class Verifier {
       const Pair& pair = pairs_[order_[next]];
       if (interrupted()) {
         fail(interruption());
-      } else if (auto report = compare_pair(pair); report) {
+      } else if (auto report = or_out_of_memory([&] { return compare_pair(pair); }); report) {
         reports_[order_[next]] = *std::move(report);
       } else {
         fail(std::move(report).error().within(printable(pair.name)));
