@@ -111,4 +111,10 @@ std::uint8_t f32_to_e5m2(float value) {
                                    encode_magnitude(std::min(std::fabs(value), 57344.0F), 2, 15));
 }
 
+std::uint8_t f32_to_e2m1(float value) {
+  if (std::isnan(value)) return 0;
+  const std::uint8_t sign = value < 0 ? 0x8 : 0;
+  return static_cast<std::uint8_t>(sign | encode_magnitude(std::min(std::fabs(value), 6.0F), 1, 1));
+}
+
 }  // namespace requant

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "base/result.h"
+#include "quant/quantized_weight.h"
+
+namespace requant {
+
+struct RoundingOptions {
+  // Integer codes: of a hundred ranges, from the whole one to a fifth, that of least squared error.
+  bool search_scale = false;
+};
+
+// `weight`, F32, BF16 or F16 [rows, cols], as the nearest codes of `scheme`, whose scales cover the
+// largest magnitude (symmetric) or the range with 0 in it (Offset::kZero) of each grid cell.
+//
+// Arithmetic and rounding are those of compressed-tensors 0.19 (quantization/utils/helpers.py,
+// lifecycle/forward_helpers.py): ranges are divided in the weight's own dtype, a scale of 0 becomes
+// the dtype's epsilon, codes are x / scale in F32, ties to even. Scales of F32 are not rounded to
+// the weight's dtype. An outer scale makes the largest inner one 448 (E4M3, e2m1 codes).
+//
+// For int of 2 to 8 bits, e4m3fn, e5m2 and e2m1 without permutation, factors of inputs and minima.
+// kRefused for other schemes, for weights that hold NaN or infinity (with their place), and for a
+// scale that overflows its dtype.
+Result<QuantizedWeight> round_to_nearest(const Tensor& weight, const Scheme& scheme,
+                                         const RoundingOptions& options = {});
+
+// sum((w - q)^2) over all elements, in double. REQUIRES: the sizes of both agree.
+Result<double> squared_error(const Tensor& weight, const QuantizedWeight& quantized);
+
+}  // namespace requant
