@@ -1,104 +1,13 @@
 #include "requant/convert.h"
 
 #include <algorithm>
-#include <new>
 
+#include "api/conversion.h"
 #include "base/json.h"
-#include "base/output_folder.h"
 #include "base/signals.h"
-#include "base/threads.h"
-#include "plan/receipt.h"
-#include "plan/run_plan.h"
 
 namespace requant {
 namespace {
-
-// Beside weights: headers, side files, the receipt.
-constexpr std::uint64_t kSpareBytes = std::uint64_t{16} << 20;
-
-struct Prepared {
-  Checkpoint checkpoint;
-  LossSet allowed;
-};
-
-Result<Prepared> prepare(const ConvertOptions& options) {
-  if (options.to.empty() == options.for_engine.empty()) {
-    return usage("one of --to DIALECT[:SCHEME] and --for ENGINE@VERSION is needed");
-  }
-  if (options.max_shard_bytes == 0) return usage("--max-shard-size: must be above 0");
-  if (options.threads > 0) set_thread_limit(options.threads);
-  RQ_TRY(LossSet allowed, LossSet::parse(options.allow));
-  RQ_TRY(Checkpoint checkpoint, Checkpoint::open(options.input));
-  return Prepared{std::move(checkpoint), allowed};
-}
-
-Result<Plan> plan_of(const Prepared& prepared, const ConvertOptions& options) {
-  PlanRequest request{.target = {},
-                      .max_shard_bytes = options.max_shard_bytes,
-                      .tokenizer_from = options.tokenizer_from,
-                      .threads = thread_limit()};
-  if (options.to.empty()) return make_plan_for(prepared.checkpoint, options.for_engine, request);
-  RQ_TRY(request.target, parse_target(options.to));
-  return make_plan(prepared.checkpoint, request);
-}
-
-ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan) {
-  ConvertPlan out;
-  out.from = prepared.checkpoint.dialect().name;
-  out.to = plan.target.dialect->name;
-  for (const OutputTensor& output : plan.outputs) {
-    out.tensors.push_back({output.tensor.name, std::string(name_of(output.tensor.dtype)),
-                           output.tensor.shape, output.bytes, plan.shards[output.shard].file,
-                           std::string(name_of(output.kind)), output.sources});
-  }
-  for (const DroppedTensor& tensor : plan.dropped)
-    out.dropped.emplace_back(tensor.name, tensor.reason);
-  for (const Shard& shard : plan.shards) {
-    out.shards.push_back({shard.file, shard.bytes, shard.outputs.size()});
-  }
-  for (const SideFile& file : plan.files) {
-    out.files.push_back({file.name, std::string(name_of(file.action)), file.reason});
-  }
-  for (const PlannedLoss& loss : plan.loss_list) {
-    out.losses.push_back({std::string(name_of(loss.loss)), std::string(meaning_of(loss.loss)),
-                          loss.bound, loss.weights, loss.first, prepared.allowed.has(loss.loss)});
-  }
-  out.repairable_weights = plan.repairable_weights;
-  out.output_bytes = plan.output_bytes;
-  out.peak_memory_bytes = plan.peak_memory_bytes;
-  out.config_changes = plan.config_changes;
-  return out;
-}
-
-OutputRules rules_of(const ConvertOptions& options, const Checkpoint& checkpoint) {
-  return {.input = checkpoint.root(),
-          .overwrite = options.overwrite,
-          .receipt = std::string(kReceiptName)};
-}
-
-Result<ConvertReport> run(const ConvertOptions& options, const Progress& progress) {
-  RQ_TRY(const Prepared prepared, prepare(options));
-  const OutputRules rules = rules_of(options, prepared.checkpoint);
-  RQ_CHECK(check_output(options.output, rules));
-  RQ_TRY(const Plan plan, plan_of(prepared, options));
-  RQ_CHECK(check_losses(plan, prepared.allowed));
-  RQ_TRY(OutputFolder folder, OutputFolder::begin(options.output, rules));
-  RQ_CHECK(folder.require_space(plan.output_bytes + kSpareBytes));
-  RQ_TRY(const RunReport done, run_plan(prepared.checkpoint, plan, folder, progress));
-  RQ_CHECK(folder.commit());
-
-  ConvertReport report{.plan = describe_plan(prepared, plan),
-                       .repaired_weights = done.repaired_weights,
-                       .repairs = {}};
-  for (const WeightStep& step : plan.weights) {
-    const std::uint32_t output = step.outputs.front().second;
-    const std::size_t rows = done.tensors[output].repaired_rows.size();
-    if (rows > 0) report.repairs.push_back({step.weight->module, rows});
-  }
-  return report;
-}
-
-Error no_memory() { return resource("out of memory"); }
 
 Json strings(const std::vector<std::string>& texts) {
   Json array = Json::array();
@@ -161,21 +70,12 @@ bool ConvertPlan::is_allowed() const {
   return std::ranges::all_of(losses, [](const ConvertLoss& loss) { return loss.allowed; });
 }
 
-Result<ConvertPlan> plan_conversion(const ConvertOptions& options) try {
-  RQ_TRY(const Prepared prepared, prepare(options));
-  if (!options.output.empty()) {
-    RQ_CHECK(check_output(options.output, rules_of(options, prepared.checkpoint)));
-  }
-  RQ_TRY(const Plan plan, plan_of(prepared, options));
-  return describe_plan(prepared, plan);
-} catch (const std::bad_alloc&) {
-  return no_memory();
+Result<ConvertPlan> plan_conversion(const ConvertOptions& options) {
+  return plan({.options = options});
 }
 
-Result<ConvertReport> convert(const ConvertOptions& options, const Progress& progress) try {
-  return run(options, progress);
-} catch (const std::bad_alloc&) {
-  return no_memory();
+Result<ConvertReport> convert(const ConvertOptions& options, const Progress& progress) {
+  return run({.options = options}, progress);
 }
 
 std::string to_json(const ConvertPlan& plan) {

@@ -1,142 +1,28 @@
 #include "requant/convert.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
-#include <map>
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/progress.h"
-#include "cli/terminal.h"
-#include "requant/bytes.h"
+#include "cli/conversion.h"
 
 namespace requant::cli {
 namespace {
 
-struct Arguments {
-  ConvertOptions options;
-  bool dry_run = false;
-  bool json = false;
-};
-
-void print_steps(const ConvertPlan& plan) {
-  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> steps;  // tensors, bytes
-  for (const ConvertTensor& tensor : plan.tensors) {
-    auto& [tensors, bytes] = steps[tensor.step];
-    ++tensors;
-    bytes += tensor.bytes;
-  }
-  std::vector<std::vector<std::string>> rows = {{"step", "tensors", "size"}};
-  for (const auto& [step, count] : steps) {
-    rows.push_back({step, fmt::format("{}", count.first), human_bytes(count.second)});
-  }
-  if (!plan.dropped.empty()) rows.push_back({"drop", fmt::format("{}", plan.dropped.size()), ""});
-  print_table(rows);
-  for (const auto& [name, reason] : plan.dropped)
-    print(fmt::format("  drop {}: {}\n", name, reason));
-}
-
-void print_files(const ConvertPlan& plan) {
-  for (const char* action : {"copy", "write", "drop"}) {
-    std::string line;
-    for (const ConvertFile& file : plan.files) {
-      if (file.action == action) line += " " + file.name;
-    }
-    if (!line.empty()) print(fmt::format("files to {}:{}\n", action, line));
-  }
-}
-
-void print_plan(const ConvertPlan& plan) {
-  print(fmt::format("{} to {}\n", styled(plan.from, Style::kBold), styled(plan.to, Style::kBold)));
-  print_steps(plan);
-  print(fmt::format("output {} in {} file{}, memory at most {}\n", human_bytes(plan.output_bytes),
-                    plan.shards.size(), plan.shards.size() == 1 ? "" : "s",
-                    human_bytes(plan.peak_memory_bytes)));
-  print(plan.config_changes ? "config.json: quantization_config is rewritten, the rest stays\n"
-                            : "config.json: stays as it is\n");
-  print_files(plan);
-  if (plan.repairable_weights > 0) {
-    print(fmt::format("repairs: rows of scale 0 in {} weights get codes 0 and scale 1\n",
-                      plan.repairable_weights));
-  }
-  if (plan.losses.empty()) print("losses: none\n");
-  for (const ConvertLoss& loss : plan.losses) {
-    print(fmt::format("loss {}: {} weights, first {}; {}{}{}\n", styled(loss.loss, Style::kYellow),
-                      loss.weights, loss.first, loss.meaning,
-                      loss.bound.empty() ? "" : ", " + loss.bound,
-                      loss.allowed ? "" : "; needs --allow " + loss.loss));
-  }
-}
-
-int refuse_losses(const ConvertPlan& plan) {
-  for (const ConvertLoss& loss : plan.losses) {
-    if (loss.allowed) continue;
-    return report(
-        refused(fmt::format("{}: {} needs --allow {}", loss.first, loss.loss, loss.loss)));
-  }
-  return kClean;
-}
-
-int run_dry(const Arguments& arguments) {
-  const auto plan = plan_conversion(arguments.options);
-  if (!plan) return report(plan.error());
-  if (arguments.json) {
-    print(to_json(*plan));
-  } else {
-    print_plan(*plan);
-  }
-  return refuse_losses(*plan);
-}
-
-void print_report(const ConvertReport& report, const ConvertOptions& options) {
-  for (const ConvertRepair& repair : report.repairs) {
-    print(fmt::format("repaired {}: {} rows of scale 0\n", repair.tensor, repair.rows));
-  }
-  print(fmt::format("{}: {} tensors, {}, {} to {}{}\n", options.output.string(),
-                    report.plan.tensors.size(), human_bytes(report.plan.output_bytes),
-                    report.plan.from, report.plan.to,
-                    report.plan.losses.empty() ? "" : ", with the losses given leave"));
-}
-
-int run(const Arguments& arguments) {
-  if (arguments.dry_run) return run_dry(arguments);
-  if (arguments.options.output.empty()) return report(usage("-o OUT is needed"));
-  stop_on_signals();
-  const auto done = [&] {
-    ProgressLine line("convert");
-    return convert(arguments.options,
-                   [&](std::uint64_t bytes, std::uint64_t total) { line.update(bytes, total); });
-  }();
-  if (!done) return report(done.error());
-  if (arguments.json) {
-    print(to_json(*done));
-  } else {
-    print_report(*done, arguments.options);
-  }
-  return kClean;
-}
-
 std::function<int()> add(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ConversionArguments>();
   ConvertOptions& options = arguments->options;
-  app.add_option("INPUT", options.input, "a checkpoint folder")->required();
-  app.add_option("-o,--output", options.output, "the folder to make");
-  auto* to =
-      app.add_option("--to", options.to, "DIALECT[:SCHEME]: compressed-tensors, dense:bf16 ...");
+  add_conversion_options(app, *arguments);
+  auto* to = app.add_option("--to", options.to,
+                            "DIALECT[:SCHEME]: compressed-tensors, awq, dense:bf16 ...");
   app.add_option("--for", options.for_engine, "ENGINE@VERSION: what loses least and runs there")
       ->excludes(to);
   app.add_option("--allow", options.allow, "losses that may be taken, or all")->delimiter(',');
-  app.add_option("--max-shard-size", options.max_shard_bytes, "bytes a weight file, or 5GB, 500MB")
-      ->transform(CLI::AsSizeValue(true))
-      ->default_str("5GB");
-  app.add_option("--tokenizer-from", options.tokenizer_from,
-                 "take tokenizer and processor files from this folder");
-  app.add_flag("--overwrite", options.overwrite, "replace an earlier output of requant");
-  app.add_option("--threads", options.threads, "threads to use")->check(CLI::PositiveNumber);
-  app.add_flag("--dry-run", arguments->dry_run, "print the plan and write nothing");
-  app.add_flag("--json", arguments->json, "one JSON document on stdout");
-  return [arguments] { return run(*arguments); };
+  return [arguments] {
+    return run_conversion(
+        *arguments, "convert", [&] { return plan_conversion(arguments->options); },
+        [&](const Progress& progress) { return convert(arguments->options, progress); });
+  };
 }
 
 }  // namespace

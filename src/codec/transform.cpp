@@ -236,6 +236,21 @@ Result<ScaleRounding> with_scale_dtype(const QuantizedWeight& weight, DType dtyp
   return rounding;
 }
 
+Result<OuterTurn> with_outer_orientation(const QuantizedWeight& weight, Orientation orientation) {
+  const float outer = weight.outer_scales.as<float>()[0];
+  const float turned = 1.0F / outer;
+  if (!(turned > 0) || !std::isfinite(turned)) {
+    return refused(fmt::format("the outer scale {} has no reciprocal", outer));
+  }
+  OuterTurn out{.weight = weight, .exact = false};
+  out.exact = static_cast<double>(outer) * static_cast<double>(turned) == 1.0;
+  RQ_TRY(TensorBuilder builder, TensorBuilder::make(DType::kF32, weight.outer_scales.shape));
+  builder.as<float>()[0] = turned;
+  out.weight.outer_scales = std::move(builder).finish();
+  out.weight.scheme.outer->orientation = orientation;
+  return out;
+}
+
 QuantizedWeight with_activations(QuantizedWeight weight, const Activations& activations) {
   weight.scheme.activations = activations;
   weight.input_scale = {};

@@ -50,6 +50,16 @@ struct ScaleRounding {
 // "scale-rounding" unless scales == 0.
 Result<ScaleRounding> with_scale_dtype(const QuantizedWeight& weight, DType dtype);
 
+struct OuterTurn {
+  QuantizedWeight weight;
+  bool exact = true;  // 1 / x is x's reciprocal to the last bit, so that nothing was rounded
+};
+
+// The outer scale as a divisor instead of a multiplier or the other way round: 1 / x in F32. Its
+// loss is "scale-rounding" unless exact. REQUIRES: one F32 outer scale for the tensor. kRefused
+// where the reciprocal is not a positive finite number.
+Result<OuterTurn> with_outer_orientation(const QuantizedWeight& weight, Orientation orientation);
+
 // The same weight with activations that need no stored scale: none or dynamic. The loss is
 // "activations-dropped" or "activations-changed".
 QuantizedWeight with_activations(QuantizedWeight weight, const Activations& activations);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "codec/transform.h"
+#include "quant/round_to_nearest.h"
 
 namespace requant {
 namespace {
@@ -13,8 +14,11 @@ namespace {
 // Each list begins with the source's own, so that the first chain found changes least.
 std::vector<Grid> grids_from(const Scheme& source) {
   std::vector<Grid> grids = {source.grid};
-  if (source.offset != Offset::kNone || source.outer || source.permuted) return grids;
+  if (source.offset == Offset::kMinimum || source.outer || source.permuted) return grids;
   if (source.grid.is_tensor()) grids.push_back(Grid::channel());
+  if (source.grid.is_tensor() && source.element != Element::kInt) {
+    grids.push_back(Grid::block(128, 128));
+  }
   if (source.grid.is_tensor() || source.grid.is_channel() || source.grid.is_group()) {
     for (const std::int64_t size : {128, 64, 32}) {
       const std::int64_t own = source.grid.block_cols;
@@ -22,6 +26,27 @@ std::vector<Grid> grids_from(const Scheme& source) {
     }
   }
   return grids;
+}
+
+// Codes of fewer bits are codes of more.
+std::vector<int> bits_from(const Scheme& source) {
+  std::vector<int> bits = {source.bits};
+  if (source.element != Element::kInt || source.offset == Offset::kMinimum) return bits;
+  for (const int wider : {4, 8}) {
+    if (wider > source.bits) bits.push_back(wider);
+  }
+  return bits;
+}
+
+std::vector<std::optional<OuterScale>> outers_from(const Scheme& source) {
+  std::vector<std::optional<OuterScale>> outers = {source.outer};
+  if (source.outer && source.outer->grid.is_tensor() && source.outer->dtype == DType::kF32) {
+    OuterScale other = *source.outer;
+    other.orientation = other.orientation == Orientation::kDivisor ? Orientation::kMultiplier
+                                                                   : Orientation::kDivisor;
+    outers.emplace_back(other);
+  }
+  return outers;
 }
 
 std::vector<Element> elements_from(const Scheme& source) {
@@ -58,43 +83,94 @@ Activations carried(const Activations& own, Element from, Element to) {
 void count_losses(const Scheme& source, Chain& chain) {
   if (chain.rounds_to_e4m3fn) chain.losses.add(Loss::kCodeRounding);
   const bool widens = chain.scale_dtype == DType::kF32 && source.scale_dtype != DType::kF32;
-  if (chain.scale_dtype && !widens) chain.losses.add(Loss::kScaleRounding);
+  if ((chain.scale_dtype && !widens) || chain.orientation) chain.losses.add(Loss::kScaleRounding);
   if (chain.result.activations == source.activations) return;
   const bool dropped = chain.result.activations.kind == ActivationKind::kNone;
   chain.losses.add(dropped ? Loss::kActivationsDropped : Loss::kActivationsChanged);
 }
 
-Chain make_chain(const Scheme& source, Element element, const Grid& grid, DType scale_dtype,
-                 const Activations& activations) {
-  const Activations own = carried(source.activations, source.element, element);
+// `wanted` differs from the source in what the steps of a chain can change.
+Chain make_chain(const Scheme& source, const Scheme& wanted) {
+  const Activations own = carried(source.activations, source.element, wanted.element);
   Chain chain;
-  chain.rounds_to_e4m3fn = element != source.element;
-  if (grid != source.grid) chain.grid = grid;
-  if (scale_dtype != source.scale_dtype) chain.scale_dtype = scale_dtype;
-  if (activations != own) chain.activations = activations;
-  chain.result = source;
-  chain.result.element = element;
-  chain.result.grid = grid;
-  chain.result.scale_dtype = scale_dtype;
-  chain.result.activations = activations;
+  chain.rounds_to_e4m3fn = wanted.element != source.element;
+  if (wanted.bits != source.bits && !chain.rounds_to_e4m3fn) chain.bits = wanted.bits;
+  if (wanted.grid != source.grid) chain.grid = wanted.grid;
+  if (wanted.scale_dtype != source.scale_dtype) chain.scale_dtype = wanted.scale_dtype;
+  if (wanted.outer != source.outer) chain.orientation = wanted.outer->orientation;
+  if (wanted.activations != own) chain.activations = wanted.activations;
+  chain.result = wanted;
   count_losses(source, chain);
   return chain;
 }
 
-std::vector<Chain> all_chains(const Scheme& source) {
-  std::vector<Chain> chains;
+// Calls visit(scheme) for every scheme that a chain can reach, until it returns true.
+template <class Visit>
+void for_reachable(const Scheme& source, const Visit& visit) {
   for (const Element element : elements_from(source)) {
     const Activations own = carried(source.activations, source.element, element);
     for (const Activations& activations : activations_from(own, element)) {
       for (const DType scale_dtype : scale_dtypes_from(source)) {
-        for (const Grid& grid : grids_from(source)) {
-          chains.push_back(make_chain(source, element, grid, scale_dtype, activations));
+        for (const auto& outer : outers_from(source)) {
+          for (const int bits : bits_from(source)) {
+            for (const Grid& grid : grids_from(source)) {
+              Scheme scheme = source;
+              scheme.element = element;
+              scheme.bits = bits;
+              scheme.grid = grid;
+              scheme.scale_dtype = scale_dtype;
+              scheme.outer = outer;
+              scheme.activations = activations;
+              visit(scheme);
+            }
+          }
         }
       }
     }
   }
-  std::ranges::stable_sort(chains, {}, &Chain::losses);
-  return chains;
+}
+
+const Codec* writer_of(const Scheme& scheme, const Target& target) {
+  if (target.dialect->codec_for == nullptr) return nullptr;
+  const Codec* codec = target.dialect->codec_for(scheme);
+  const bool writes = codec != nullptr && codec->encode != nullptr && codec->layout != nullptr;
+  return writes ? codec : nullptr;
+}
+
+// The largest groups, of the size asked for or smaller, that divide the columns.
+std::optional<Grid> fitting_grid(const Grid& asked, std::int64_t cols) {
+  if (!asked.is_group()) return asked;
+  for (std::int64_t size = asked.block_cols; size >= 16; size /= 2) {
+    if (cols % size == 0) return Grid::group(size);
+    if (size % 2 != 0) break;
+  }
+  return std::nullopt;
+}
+
+// What the name of a scheme leaves open, in the order in which it is tried.
+std::vector<Scheme> spellings_of(const SchemeRequest& request, DType dtype) {
+  std::vector<Activations> inputs = {request.scheme.activations};
+  if (!request.fixes_activations) {
+    inputs.push_back(Activations::dynamic_token(request.scheme.element));
+    inputs.push_back(Activations::none());
+  }
+  std::vector<DType> dtypes = {request.scheme.scale_dtype};
+  if (request.scheme.scale_dtype == DType::kF32) {
+    dtypes = {dtype, DType::kF32, DType::kBF16, DType::kF16};
+  }
+  std::vector<Scheme> schemes;
+  for (const Activations& activations : inputs) {
+    for (const DType scale_dtype : dtypes) {
+      for (const Orientation orientation : {Orientation::kDivisor, Orientation::kMultiplier}) {
+        Scheme scheme = request.scheme;
+        scheme.activations = activations;
+        scheme.scale_dtype = scale_dtype;
+        if (scheme.outer) scheme.outer->orientation = orientation;
+        schemes.push_back(scheme);
+      }
+    }
+  }
+  return schemes;
 }
 
 Result<QuantizedWeight> sound_weight(const Chain& chain, const QuantizedWeight& weight,
@@ -108,22 +184,59 @@ Result<QuantizedWeight> sound_weight(const Chain& chain, const QuantizedWeight& 
   return std::move(repair.weight);
 }
 
+// The values of a weight; a dense one keeps its dtype.
+Result<Tensor> values_of(const QuantizedWeight& weight) {
+  if (weight.scheme.is_dense()) return weight.scales;
+  return dequantize(weight);
+}
+
+Result<ChainResult> requantised(const Chain& chain, const QuantizedWeight& weight) {
+  ChainResult out;
+  QuantizedWeight source = weight;
+  if (!weight.scheme.is_dense()) {
+    RQ_TRY(source, sound_weight(chain, weight, out.repaired_rows));
+  }
+  RQ_TRY(const Tensor values, values_of(source));
+  RQ_TRY(out.weight,
+         round_to_nearest(values, chain.result, {.search_scale = chain.searches_scales}));
+  RQ_TRY(const Difference difference, compare(source, out.weight));
+  out.losses.push_back({Loss::kRequantise, fmt::format("by at most {:.3g} of the weight's largest",
+                                                       difference.max_relative)});
+  return out;
+}
+
 }  // namespace
 
 std::optional<Chain> find_chain(const Scheme& source, const Target& target) {
-  if (target.dialect->codec_for == nullptr) return std::nullopt;
-  for (Chain& chain : all_chains(source)) {
-    if (!has_named_scheme(target, chain.result)) continue;
-    const Codec* codec = target.dialect->codec_for(chain.result);
-    if (codec != nullptr && codec->encode != nullptr && codec->layout != nullptr) {
-      return std::move(chain);
-    }
+  std::optional<Chain> best;
+  for_reachable(source, [&](const Scheme& scheme) {
+    if (!has_named_scheme(target, scheme) || writer_of(scheme, target) == nullptr) return;
+    Chain chain = make_chain(source, scheme);
+    if (!best || chain.losses < best->losses) best = std::move(chain);
+  });
+  return best;
+}
+
+std::optional<Chain> find_requantisation(const Scheme& source, std::int64_t cols, DType dtype,
+                                         const Target& target) {
+  if (!target.request || source.input_multiplier || !source.rotation.empty()) return std::nullopt;
+  const auto grid = fitting_grid(target.request->scheme.grid, cols);
+  if (!grid) return std::nullopt;
+  for (Scheme scheme : spellings_of(*target.request, dtype)) {
+    scheme.grid = *grid;
+    if (writer_of(scheme, target) == nullptr) continue;
+    Chain chain;
+    chain.requantises = true;
+    chain.result = std::move(scheme);
+    if (!source.is_dense()) chain.losses.add(Loss::kRequantise);
+    return chain;
   }
   return std::nullopt;
 }
 
 Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight) {
   ChainResult out;
+  if (chain.requantises) return requantised(chain, weight);
   RQ_TRY(out.weight, sound_weight(chain, weight, out.repaired_rows));
   if (chain.rounds_to_e4m3fn) {
     RQ_TRY(CodeRounding rounded, e5m2_to_e4m3fn(out.weight));
@@ -136,6 +249,12 @@ Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight) {
     if (!chain.activations && chain.losses.has(Loss::kActivationsChanged)) {
       out.losses.push_back({Loss::kActivationsChanged, describe(out.weight.scheme.activations)});
     }
+  }
+  if (chain.bits) out.weight.scheme.bits = *chain.bits;
+  if (chain.orientation) {
+    RQ_TRY(OuterTurn turned, with_outer_orientation(out.weight, *chain.orientation));
+    out.weight = std::move(turned.weight);
+    if (!turned.exact) out.losses.push_back({Loss::kScaleRounding, "the outer scale"});
   }
   if (chain.grid) {
     RQ_TRY(out.weight, refine_grid(out.weight, *chain.grid));

@@ -19,6 +19,10 @@ struct Chain {
   std::optional<Grid> grid;
   std::optional<DType> scale_dtype;
   std::optional<Activations> activations;
+  std::optional<int> bits;                 // wider integers of the same values
+  std::optional<Orientation> orientation;  // of the outer scale
+  bool requantises = false;                // to `result`, from the values themselves
+  bool searches_scales = false;            // RoundingOptions::search_scale
 
   Scheme result;
   LossSet losses;
@@ -27,6 +31,12 @@ struct Chain {
 // The chain of least loss at whose end the target's dialect can hold the weight; nothing where
 // there is none.
 std::optional<Chain> find_chain(const Scheme& source, const Target& target);
+
+// Quantising the values of a weight [rows, cols] anew, to the scheme that the target asks for.
+// Where its groups do not divide the columns, smaller ones are taken. Nothing where the target asks
+// for no scheme or cannot hold it. `dtype` is that of the weight before it was first quantised.
+std::optional<Chain> find_requantisation(const Scheme& source, std::int64_t cols, DType dtype,
+                                         const Target& target);
 
 // One loss as it turned out.
 struct LossTaken {

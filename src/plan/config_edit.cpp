@@ -19,14 +19,12 @@ struct Request {
   std::vector<TargetWeight> unquantized;
 };
 
-Request weights_of(const Checkpoint& checkpoint, const Plan& plan) {
+Request weights_of(const Plan& plan) {
   Request request;
-  for (const WeightStep& step : plan.weights) {
-    const Weight& weight = *step.weight;
-    request.quantized.push_back(
-        {weight.module, weight.place, plan.routes[step.route].chain.result});
+  for (const Weight& weight : plan.target_weights) {
+    request.quantized.push_back({weight.module, weight.place, weight.scheme});
   }
-  for (const DenseTensor& tensor : checkpoint.dense()) {
+  for (const DenseTensor& tensor : plan.target_dense) {
     if (!is_linear_like(tensor)) continue;
     request.unquantized.push_back(
         {tensor.module, tensor.place, Scheme::dense(tensor.tensor->dtype)});
@@ -79,7 +77,7 @@ Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
     }
     return config;
   }
-  const Request request = weights_of(checkpoint, plan);
+  const Request request = weights_of(plan);
   RQ_TRY_IN(Json block,
             plan.target.dialect->quantization_config({.config = checkpoint.config(),
                                                       .architecture = checkpoint.architecture(),
@@ -92,7 +90,7 @@ Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
 
 Result<std::map<std::string, Json>> side_documents(const Checkpoint& checkpoint, const Plan& plan) {
   if (plan.target.dialect->side_files == nullptr) return std::map<std::string, Json>{};
-  const Request request = weights_of(checkpoint, plan);
+  const Request request = weights_of(plan);
   return plan.target.dialect->side_files({.config = checkpoint.config(),
                                           .architecture = checkpoint.architecture(),
                                           .quantized = request.quantized,

@@ -32,12 +32,22 @@ class Planner {
   }
 
   Result<Plan> run() {
-    if (checkpoint_.weights().empty() && !request_.target.is_dense()) {
+    if (checkpoint_.weights().empty() && !request_.target.is_dense() &&
+        request_.recipe == nullptr) {
       return refused(printable(checkpoint_.root().string(), 4096) +
-                     ": no weight is quantised, so there is nothing to convert");
+                     ": no weight is quantised, so there is nothing to convert; "
+                     "`requant quantize` quantises it");
     }
-    for (const Weight& weight : checkpoint_.weights()) RQ_CHECK(add_weight(weight));
-    for (const DenseTensor& tensor : checkpoint_.dense()) RQ_CHECK(add_dense(tensor));
+    for (const Weight& weight : checkpoint_.weights())
+      RQ_CHECK(add_weight(weight, request_.target));
+    for (const DenseTensor& tensor : checkpoint_.dense()) {
+      RQ_TRY(const auto scheme, scheme_for(tensor));
+      RQ_CHECK(scheme ? quantise(tensor, *scheme) : add_dense(tensor));
+    }
+    if (request_.recipe != nullptr && plan_.dense_weights.empty()) {
+      return refused(printable(checkpoint_.root().string(), 4096) +
+                     ": the recipe leaves no weight to quantise");
+    }
     RQ_CHECK(check_names());
     plan_.shards = make_shards(std::move(shard_items_), plan_.outputs, request_.max_shard_bytes);
     for (const Shard& shard : plan_.shards) plan_.output_bytes += shard.bytes;
@@ -47,17 +57,48 @@ class Planner {
   }
 
  private:
-  Result<std::uint32_t> route_of(const Weight& weight) {
+  // What the recipe makes of a tensor; nothing where it is copied.
+  Result<std::optional<SchemeRequest>> scheme_for(const DenseTensor& tensor) const {
+    std::optional<SchemeRequest> none;
+    const TensorInfo& info = *tensor.tensor;
+    const bool is_matrix = tensor.is_weight && info.shape.size() == 2 &&
+                           split_tensor_name(info.name).second == "weight";
+    const bool is_float =
+        info.dtype == DType::kF32 || info.dtype == DType::kBF16 || info.dtype == DType::kF16;
+    if (request_.recipe == nullptr || !is_matrix || !is_float || !info.strides.empty()) return none;
+    return request_.recipe->scheme_of(tensor.module, tensor.place);
+  }
+
+  Result<void> quantise(const DenseTensor& tensor, const SchemeRequest& scheme) {
+    const TensorInfo& info = *tensor.tensor;
+    plan_.dense_weights.push_back({.module = tensor.module,
+                                   .place = tensor.place,
+                                   .codec = find_codec("dense"),
+                                   .scheme = Scheme::dense(info.dtype),
+                                   .rows = info.shape[0],
+                                   .cols = info.shape[1],
+                                   .parts = {{"weight", &info}}});
+    Target target = request_.target;
+    target.scheme = scheme.text;
+    target.request = scheme;
+    return add_weight(plan_.dense_weights.back(), target);
+  }
+
+  Result<std::uint32_t> route_of(const Weight& weight, const Target& target) {
     const bool as_written = is_as_written(weight);
     for (std::size_t i = 0; i < plan_.routes.size(); ++i) {
       const Route& route = plan_.routes[i];
       if (route.from == weight.codec && route.as_written == as_written &&
-          route.source == weight.scheme) {
+          route.source == weight.scheme && route.asked == target.scheme &&
+          (route.cols == 0 || route.cols == weight.cols)) {
         return static_cast<std::uint32_t>(i);
       }
     }
+    const RouteRules rules{.keep_config = request_.keep_config,
+                           .may_requantise = request_.may_requantise || request_.recipe != nullptr,
+                           .searches_scales = request_.searches_scales};
     RQ_TRY_IN(Route route,
-              make_route(weight, checkpoint_.dialect(), request_.target, checkpoint_.config()),
+              make_route(weight, checkpoint_.dialect(), target, checkpoint_.config(), rules),
               printable(weight.module));
     plan_.routes.push_back(std::move(route));
     return static_cast<std::uint32_t>(plan_.routes.size() - 1);
@@ -99,8 +140,8 @@ class Planner {
     return found == route.carried.end() ? std::string() : found->first;
   }
 
-  Result<void> add_weight(const Weight& weight) {
-    RQ_TRY(const std::uint32_t index, route_of(weight));
+  Result<void> add_weight(const Weight& weight, const Target& target) {
+    RQ_TRY(const std::uint32_t index, route_of(weight, target));
     const Route& route = plan_.routes[index];
     RQ_TRY_IN(const std::vector<PartSpec> specs, specs_of(weight, route), printable(weight.module));
     WeightStep step{.weight = &weight, .route = index, .outputs = {}};

@@ -22,7 +22,9 @@ std::uint64_t transcode_bytes(const Plan& plan, const WeightStep& step) {
       static_cast<std::uint64_t>(weight.rows) * static_cast<std::uint64_t>(weight.cols);
   std::uint64_t bytes = stored_bytes(weight) + codes;
   for (const auto& [suffix, output] : step.outputs) bytes += plan.outputs[output].bytes;
-  return bytes + codes;
+  const Chain& chain = plan.routes[step.route].chain;
+  const bool in_floats = chain.requantises && !weight.scheme.is_dense();
+  return bytes + codes + (in_floats ? codes * sizeof(float) : 0);
 }
 
 std::uint64_t peak_memory(const Plan& plan, int threads) {

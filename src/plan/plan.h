@@ -11,6 +11,7 @@
 #include "container/writer.h"
 #include "plan/chain.h"
 #include "plan/loss.h"
+#include "plan/recipe.h"
 #include "plan/route.h"
 #include "plan/target.h"
 
@@ -35,7 +36,7 @@ struct OutputTensor {
 
 // One quantised weight: where its tensors go.
 struct WeightStep {
-  const Weight* weight = nullptr;  // belongs to the Checkpoint
+  const Weight* weight = nullptr;  // belongs to the Checkpoint, or to Plan::dense_weights
   std::uint32_t route = 0;
   std::vector<std::pair<std::string, std::uint32_t>> outputs;  // suffix and index into outputs
 };
@@ -101,6 +102,8 @@ struct Plan {
   std::uint64_t output_bytes = 0;        // of the weight files
   std::uint64_t peak_memory_bytes = 0;   // an upper bound
 
+  std::deque<Weight> dense_weights;  // of the source, those that are quantised
+
   // The result as an engine would see it.
   std::vector<Weight> target_weights;
   std::vector<DenseTensor> target_dense;
@@ -113,6 +116,9 @@ struct PlanRequest {
   std::filesystem::path tokenizer_from;  // empty: the source's own files
   bool keep_config = false;              // nothing in config.json is to change
   bool counts_dequantise = false;        // going dense is a loss: nobody asked for it by name
+  bool may_requantise = false;           // where no exact way leads to the target
+  bool searches_scales = false;          // RoundingOptions::search_scale
+  const Recipe* recipe = nullptr;        // quantise what is dense; it outlives the call
   int threads = 1;
 };
 

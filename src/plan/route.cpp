@@ -58,7 +58,8 @@ std::optional<Probed> probe(const Weight& weight) {
 }
 
 bool changes_nothing(const Chain& chain) {
-  return !chain.rounds_to_e4m3fn && !chain.grid && !chain.scale_dtype && !chain.activations;
+  return !chain.requantises && !chain.rounds_to_e4m3fn && !chain.bits && !chain.orientation &&
+         !chain.grid && !chain.scale_dtype && !chain.activations;
 }
 
 // Every tensor that the target encodes must be the memory of a source tensor.
@@ -91,15 +92,33 @@ Result<Route> dense_route(const Weight& weight, Route route, DType dtype) {
   return route;
 }
 
-Error no_way(const Weight& weight, const Target& target) {
-  Target any = target;
-  any.scheme.clear();
-  if (!target.scheme.empty() && find_chain(weight.scheme, any)) {
-    return refused(fmt::format("{} as {}: needs the loss {}, which convert does not make",
-                               describe(weight.scheme), target.scheme, name_of(Loss::kRequantise)));
+Error no_way(const Weight& weight, const Target& target, DType dtype) {
+  if (find_requantisation(weight.scheme, weight.cols, dtype, target)) {
+    return refused(fmt::format("{} as {}: needs --allow {}", describe(weight.scheme), target.scheme,
+                               name_of(Loss::kRequantise)));
   }
-  return refused(fmt::format("{} cannot hold {}; `--to dense:bf16` stores it unquantised",
-                             target.dialect->name, describe(weight.scheme)));
+  return refused(
+      fmt::format("{} cannot hold {}; `--to {}:SCHEME --allow {}` quantises its values again, "
+                  "`--to dense:bf16` "
+                  "stores them unquantised",
+                  target.dialect->name, describe(weight.scheme), target.dialect->name,
+                  name_of(Loss::kRequantise)));
+}
+
+// Groups are fitted to the columns, so one route serves weights of one width.
+Result<Route> requantising_route(const Weight& weight, Route route, const Target& target,
+                                 DType dtype, const RouteRules& rules) {
+  auto chain = find_requantisation(weight.scheme, weight.cols, dtype, target);
+  if (!chain) {
+    return refused(fmt::format("{} cannot hold {} of {} columns", target.dialect->name,
+                               target.scheme, weight.cols));
+  }
+  chain->repairs_zero_rows = route.chain.repairs_zero_rows;
+  chain->searches_scales = rules.searches_scales;
+  route.chain = *std::move(chain);
+  route.to = target.dialect->codec_for(route.chain.result);
+  route.cols = weight.cols;
+  return route;
 }
 
 }  // namespace
@@ -123,11 +142,12 @@ std::optional<PlainParts> plain_parts(const Weight& weight) {
 }
 
 Result<Route> make_route(const Weight& weight, const Dialect& from, const Target& target,
-                         const Json& config) {
+                         const Json& config, const RouteRules& rules) {
   Route route;
   route.from = weight.codec;
   route.source = weight.scheme;
   route.as_written = is_as_written(weight);
+  route.asked = target.scheme;
   route.chain.repairs_zero_rows = from.name == "lmdeploy";
   if (target.is_dense()) return dense_route(weight, std::move(route), dense_dtype(target, config));
   if (&from == target.dialect && has_named_scheme(target, weight.scheme)) {
@@ -135,8 +155,13 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
     route.verbatim = true;
     route.chain.result = weight.scheme;
   } else {
+    const DType dtype =
+        weight.scheme.is_dense() ? weight.scheme.scale_dtype : dense_dtype({}, config);
     auto chain = find_chain(weight.scheme, target);
-    if (!chain) return no_way(weight, target);
+    if (!chain && rules.may_requantise) {
+      return requantising_route(weight, std::move(route), target, dtype, rules);
+    }
+    if (!chain) return no_way(weight, target, dtype);
     chain->repairs_zero_rows = route.chain.repairs_zero_rows;
     route.chain = *std::move(chain);
     route.to = target.dialect->codec_for(route.chain.result);

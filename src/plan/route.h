@@ -33,6 +33,8 @@ struct Route {
   DType dense = DType::kF32;
   Chain chain;
   bool as_written = false;  // is_as_written() of its weights
+  std::string asked;        // the scheme's name, where several are asked for in one plan
+  std::int64_t cols = 0;    // of its weights, where they were looked at to choose the groups
   bool verbatim = false;    // the target stores such a weight in the same tensors
   // Source suffix and target suffix of tensors whose bytes go over as they are, once the weight is
   // seen to be sound; empty where the weight has to be decoded and encoded.
@@ -40,8 +42,15 @@ struct Route {
   PlainParts plain;  // where `carried` is not empty
 };
 
+// What decides on a way besides source and target.
+struct RouteRules {
+  bool keep_config = false;      // config.json stays as it is, and with it the layout of the weight
+  bool may_requantise = false;   // where no exact way leads to the target
+  bool searches_scales = false;  // RoundingOptions::search_scale
+};
+
 // The route of weights like this one. kRefused, naming the loss that would be needed.
 Result<Route> make_route(const Weight& weight, const Dialect& from, const Target& target,
-                         const Json& config);
+                         const Json& config, const RouteRules& rules);
 
 }  // namespace requant

@@ -12,22 +12,6 @@ namespace {
 
 constexpr std::string_view kDense = "dense";
 
-struct NamedScheme {
-  std::string_view name;
-  Element element;
-  int bits;
-};
-
-constexpr auto kSchemes = std::to_array<NamedScheme>({
-    {"int8", Element::kInt, 8},
-    {"int4", Element::kInt, 4},
-    {"fp8", Element::kE4M3Fn, 8},
-    {"e4m3fn", Element::kE4M3Fn, 8},
-    {"float8_e4m3fn", Element::kE4M3Fn, 8},
-    {"e5m2", Element::kE5M2, 8},
-    {"float8_e5m2", Element::kE5M2, 8},
-});
-
 struct NamedDType {
   std::string_view name;
   DType dtype;
@@ -39,20 +23,14 @@ constexpr auto kDTypes = std::to_array<NamedDType>({
     {"f16", DType::kF16},
 });
 
-template <class Table>
-std::string names_in(const Table& table) {
+Result<void> check_dtype(std::string_view name) {
   std::vector<std::string> names;
-  for (const auto& row : table) names.emplace_back(row.name);
-  return join(names, ", ");
-}
-
-template <class Table>
-Result<void> check_name(const Table& table, std::string_view name) {
-  if (name.empty() ||
-      std::ranges::any_of(table, [&](const auto& row) { return row.name == name; })) {
-    return {};
+  for (const NamedDType& row : kDTypes) {
+    if (name.empty() || row.name == name) return {};
+    names.emplace_back(row.name);
   }
-  return usage(fmt::format("{} is no scheme here; there are {}", in_quotes(name), names_in(table)));
+  return usage(
+      fmt::format("{} is no scheme here; there are {}", in_quotes(name), join(names, ", ")));
 }
 
 bool can_write(const Dialect& dialect) {
@@ -81,17 +59,16 @@ Result<Target> parse_target(std::string_view text) {
   }
   if (colon != std::string_view::npos) target.scheme = text.substr(colon + 1);
   if (target.is_dense()) {
-    RQ_CHECK_IN(check_name(kDTypes, target.scheme), "dense");
+    RQ_CHECK_IN(check_dtype(target.scheme), "dense");
   } else {
-    RQ_CHECK_IN(check_name(kSchemes, target.scheme), target.dialect->name);
+    if (target.scheme.empty()) return target;
+    RQ_TRY_IN(target.request, parse_scheme(target.scheme), target.dialect->name);
   }
   return target;
 }
 
 bool has_named_scheme(const Target& target, const Scheme& scheme) {
-  if (target.scheme.empty() || target.is_dense()) return true;
-  const auto found = std::ranges::find(kSchemes, target.scheme, &NamedScheme::name);
-  return found != kSchemes.end() && found->element == scheme.element && found->bits == scheme.bits;
+  return !target.request || satisfies(scheme, *target.request);
 }
 
 DType dense_dtype(const Target& target, const Json& config) {

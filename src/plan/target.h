@@ -6,13 +6,15 @@
 
 #include "base/json.h"
 #include "dialect/dialect.h"
+#include "plan/scheme_name.h"
 
 namespace requant {
 
 // What --to asks for: DIALECT[:SCHEME].
 struct Target {
-  const Dialect* dialect = nullptr;  // never null once parsed
-  std::string scheme;                // "int8", "bf16"; empty: the source's own
+  const Dialect* dialect = nullptr;           // never null once parsed
+  std::string scheme;                         // "int8", "bf16"; empty: the source's own
+  std::optional<SchemeRequest> request = {};  // `scheme` of a dialect that quantises
 
   bool is_dense() const;
 };

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <optional>
+
+#include "plan/recipe.h"
+#include "requant/convert.h"
+
+namespace requant {
+
+// What convert and quantize ask for.
+struct Conversion {
+  ConvertOptions options;
+  std::optional<Recipe> recipe = {};  // quantises what is dense
+  bool searches_scales = false;
+};
+
+Result<ConvertPlan> plan(const Conversion& conversion);
+Result<ConvertReport> run(const Conversion& conversion, const Progress& progress);
+
+}  // namespace requant

@@ -1,0 +1,64 @@
+#include "requant/quantize.h"
+
+#include "api/conversion.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace requant {
+namespace {
+
+constexpr std::uint64_t kMaxRecipeBytes = std::uint64_t{1} << 20;
+
+Result<Recipe> recipe_of(const QuantizeOptions& options, std::string_view scheme) {
+  if (options.recipe.empty()) {
+    return Recipe::make(scheme, options.ignore.empty() ? Recipe::usual_ignore() : options.ignore);
+  }
+  RQ_TRY(const Bytes bytes, read_small_file(options.recipe, kMaxRecipeBytes));
+  const std::string name = printable(options.recipe.string(), 4096);
+  RQ_TRY_IN(Json file, parse_json(bytes.text()), name);
+  if (!options.ignore.empty() && file.is_object()) {
+    Json list = Json::array();
+    for (const std::string& entry : options.ignore) list.append(entry);
+    file.set("ignore", std::move(list));
+  }
+  RQ_TRY_IN(Recipe recipe, Recipe::parse(file, scheme), name);
+  return recipe;
+}
+
+Result<Conversion> conversion_of(const QuantizeOptions& options) {
+  Conversion conversion{.options = options.convert};
+  const std::string_view to = options.convert.to;
+  const std::size_t colon = to.find(':');
+  const bool has_scheme = colon != std::string_view::npos;
+  if (to.empty()) return usage("--to DIALECT:SCHEME is needed");
+  if (to.substr(0, colon) == "dense") return usage("--to dense does not quantise");
+  if (!has_scheme && options.recipe.empty()) {
+    return usage("--to " + std::string(to) + ":SCHEME is needed; `requant schemes` lists them");
+  }
+  RQ_TRY(conversion.recipe,
+         recipe_of(options, has_scheme ? to.substr(colon + 1) : std::string_view()));
+  conversion.searches_scales = options.search_scale;
+  return conversion;
+}
+
+}  // namespace
+
+std::vector<SchemeInfo> schemes() {
+  std::vector<SchemeInfo> infos;
+  for (const SchemeName& scheme : scheme_names()) {
+    infos.push_back({std::string(scheme.name), std::string(scheme.meaning)});
+  }
+  return infos;
+}
+
+Result<ConvertPlan> plan_quantization(const QuantizeOptions& options) {
+  RQ_TRY(const Conversion conversion, conversion_of(options));
+  return plan(conversion);
+}
+
+Result<ConvertReport> quantize(const QuantizeOptions& options, const Progress& progress) {
+  RQ_TRY(const Conversion conversion, conversion_of(options));
+  return run(conversion, progress);
+}
+
+}  // namespace requant

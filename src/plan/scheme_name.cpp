@@ -1,0 +1,167 @@
+#include "plan/scheme_name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/text.h"
+
+namespace requant {
+namespace {
+
+enum class Inputs : std::uint8_t { kNone, kToken, kGroup };
+
+struct Named {
+  std::string_view name;
+  std::string_view meaning;
+  Element element;
+  int bits;
+  Grid grid;
+  Inputs inputs;     // how activations are quantised at run time
+  bool says_inputs;  // the name itself says so
+};
+
+constexpr Grid kGroup128 = Grid::group(128);
+constexpr Grid kBlock128 = Grid::block(128, 128);
+
+constexpr auto kNames = std::to_array<Named>({
+    {"int8", "8-bit integers per channel", Element::kInt, 8, Grid::channel(), Inputs::kToken,
+     false},
+    {"int4", "4-bit integers in groups of 128", Element::kInt, 4, kGroup128, Inputs::kNone, false},
+    {"fp8", "e4m3fn per channel", Element::kE4M3Fn, 8, Grid::channel(), Inputs::kToken, false},
+    {"e4m3fn", "the same as fp8", Element::kE4M3Fn, 8, Grid::channel(), Inputs::kToken, false},
+    {"float8_e4m3fn", "the same as fp8", Element::kE4M3Fn, 8, Grid::channel(), Inputs::kToken,
+     false},
+    {"e5m2", "e5m2 per channel", Element::kE5M2, 8, Grid::channel(), Inputs::kToken, false},
+    {"float8_e5m2", "the same as e5m2", Element::kE5M2, 8, Grid::channel(), Inputs::kToken, false},
+    {"w8a8", "int8 per channel, activations int8 per token", Element::kInt, 8, Grid::channel(),
+     Inputs::kToken, true},
+    {"w8a16", "int8 per channel, activations left alone", Element::kInt, 8, Grid::channel(),
+     Inputs::kNone, true},
+    {"w6a16", "6-bit integers in groups of 128", Element::kInt, 6, kGroup128, Inputs::kNone, true},
+    {"w5a16", "5-bit integers in groups of 128", Element::kInt, 5, kGroup128, Inputs::kNone, true},
+    {"w4a16", "4-bit integers in groups of 128", Element::kInt, 4, kGroup128, Inputs::kNone, true},
+    {"w3a16", "3-bit integers in groups of 128", Element::kInt, 3, kGroup128, Inputs::kNone, true},
+    {"w2a16", "2-bit integers in groups of 128", Element::kInt, 2, kGroup128, Inputs::kNone, true},
+    {"nvfp4", "e2m1 in groups of 16, e4m3fn scales, one F32 scale over them", Element::kE2M1, 4,
+     Grid::group(16), Inputs::kNone, false},
+    {"mxfp4", "e2m1 in groups of 32, power-of-two scales", Element::kE2M1, 4, Grid::group(32),
+     Inputs::kGroup, false},
+    {"mxfp8", "e4m3fn in groups of 32, power-of-two scales", Element::kE4M3Fn, 8, Grid::group(32),
+     Inputs::kGroup, false},
+});
+
+Activations activations_of(const Named& named) {
+  switch (named.inputs) {
+    case Inputs::kNone:
+      return Activations::none();
+    case Inputs::kToken:
+      return Activations::dynamic_token(named.element);
+    case Inputs::kGroup:
+      return {.kind = ActivationKind::kDynamic,
+              .element = named.element,
+              .bits = named.bits,
+              .granularity = Granularity::kGroup,
+              .group = named.grid.block_cols};
+  }
+  return Activations::none();
+}
+
+SchemeRequest request_of(const Named& named, std::string_view text) {
+  SchemeRequest request;
+  request.text = text;
+  Scheme& scheme = request.scheme;
+  scheme.element = named.element;
+  scheme.bits = named.bits;
+  scheme.grid = named.grid;
+  scheme.activations = activations_of(named);
+  request.fixes_activations = named.says_inputs;
+  if (named.name == "nvfp4") {
+    scheme.scale_dtype = DType::kF8E4M3;
+    scheme.outer = OuterScale{};
+  }
+  if (named.name.starts_with("mx")) scheme.scale_dtype = DType::kF8E8M0;
+  request.fixes_grid = named.name == "nvfp4" || named.name.starts_with("mx");
+  return request;
+}
+
+// "g32" -> 32; 0 for what is no group.
+std::int64_t group_size(std::string_view word) {
+  std::int64_t size = 0;
+  if (!word.starts_with('g')) return 0;
+  const auto [end, error] = std::from_chars(word.data() + 1, word.data() + word.size(), size);
+  return error == std::errc() && end == word.data() + word.size() && size > 0 ? size : 0;
+}
+
+bool add_word(std::string_view word, SchemeRequest& request) {
+  Scheme& scheme = request.scheme;
+  if (word == "asym" || word == "sym") {
+    scheme.offset = word == "asym" ? Offset::kZero : Offset::kNone;
+    request.fixes_offset = true;
+    return scheme.element == Element::kInt;
+  }
+  if (scheme.outer || scheme.scale_dtype == DType::kF8E8M0) return false;  // their grid is theirs
+  request.fixes_grid = true;
+  if (word == "channel") {
+    scheme.grid = Grid::channel();
+  } else if (word == "tensor") {
+    scheme.grid = Grid::tensor();
+  } else if (word == "block") {
+    scheme.grid = kBlock128;
+    if (!request.fixes_activations) {
+      scheme.activations = {.kind = ActivationKind::kDynamic,
+                            .element = scheme.element,
+                            .granularity = Granularity::kGroup,
+                            .group = kBlock128.block_cols};
+    }
+  } else if (const std::int64_t size = group_size(word); size > 0) {
+    scheme.grid = Grid::group(size);
+    if (!request.fixes_activations) scheme.activations = Activations::none();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Error no_scheme(std::string_view text) {
+  std::vector<std::string> names;
+  for (const Named& named : kNames) names.emplace_back(named.name);
+  return usage(
+      fmt::format("{} is no scheme here; there are {}, each with -gN, -channel, -tensor, -block, "
+                  "-asym where that makes sense",
+                  in_quotes(text), join(names, ", ")));
+}
+
+}  // namespace
+
+Result<SchemeRequest> parse_scheme(std::string_view text) {
+  const auto words = split(text, '-');
+  const auto named = std::ranges::find(kNames, words.front(), &Named::name);
+  if (named == kNames.end()) return no_scheme(text);
+  SchemeRequest request = request_of(*named, text);
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (!add_word(words[i], request)) return no_scheme(text);
+  }
+  return request;
+}
+
+bool satisfies(const Scheme& scheme, const SchemeRequest& request) {
+  const Scheme& wanted = request.scheme;
+  const bool microscaling = wanted.scale_dtype == DType::kF8E8M0;
+  return scheme.element == wanted.element && scheme.bits == wanted.bits &&
+         (!request.fixes_grid || scheme.grid == wanted.grid) &&
+         (!request.fixes_offset || scheme.offset == wanted.offset) &&
+         (!request.fixes_activations || scheme.activations == wanted.activations) &&
+         scheme.outer.has_value() == wanted.outer.has_value() &&
+         (scheme.scale_dtype == DType::kF8E8M0) == microscaling;
+}
+
+std::vector<SchemeName> scheme_names() {
+  std::vector<SchemeName> names;
+  for (const Named& named : kNames) names.push_back({named.name, named.meaning});
+  return names;
+}
+
+}  // namespace requant
