@@ -57,7 +57,8 @@ class Planner {
       }
     }
     RQ_TRY_IN(Route route,
-              make_route(weight, checkpoint_.dialect(), request_.target, checkpoint_.config()),
+              make_route(weight, checkpoint_.dialect(), request_.target, checkpoint_.config(),
+                         request_.keep_config),
               printable(weight.module));
     plan_.routes.push_back(std::move(route));
     return static_cast<std::uint32_t>(plan_.routes.size() - 1);

@@ -40,8 +40,9 @@ struct Route {
   PlainParts plain;  // where `carried` is not empty
 };
 
-// The route of weights like this one. kRefused, naming the loss that would be needed.
+// The route of weights like this one. `keep_config`: config.json stays as it is, and with it the
+// layout of the weight. kRefused, naming the loss that would be needed.
 Result<Route> make_route(const Weight& weight, const Dialect& from, const Target& target,
-                         const Json& config);
+                         const Json& config, bool keep_config);
 
 }  // namespace requant
