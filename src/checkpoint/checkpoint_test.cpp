@@ -113,7 +113,7 @@ TEST(Checkpoint, SaysThatTheMethodIsNotThatOfTheTensors) {
 TEST(Checkpoint, RefusesADialectThatItCannotReadByName) {
   const Copy copy("autoawq__gemm-w4g128__tiny_llama");
   Json config = copy.config();
-  config.find("quantization_config")->set("version", "gemv");
+  config.find("quantization_config")->set("bits", 8);
   copy.set_config(config);
   const auto strict = Checkpoint::open(copy.path());
   ASSERT_FALSE(strict);

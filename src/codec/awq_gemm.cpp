@@ -8,10 +8,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "codec/codec.h"
 #include "codec/parts.h"
+#include "kernel/pack_awq.h"
 #include "kernel/unpack_awq.h"
 
 namespace requant {
@@ -61,21 +63,6 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   // Tensors before flags: lmdeploy says zero_point false beside real zero points.
   scheme.offset = has_zeros ? Offset::kZero : Offset::kNone;
   return holds(scheme) ? std::optional(scheme) : std::nullopt;
-}
-
-// [rows, cols] of two-byte elements -> [cols, rows].
-Result<Tensor> transpose(const Tensor& from) {
-  const std::int64_t rows = from.shape[0];
-  const std::int64_t cols = from.shape[1];
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(from.dtype, {cols, rows}));
-  std::byte* to = out.bytes().data();
-  for (std::int64_t col = 0; col < cols; ++col) {
-    for (std::int64_t row = 0; row < rows; ++row) {
-      std::memcpy(to, from.bytes.data() + 2 * (row * cols + col), 2);
-      to += 2;
-    }
-  }
-  return std::move(out).finish();
 }
 
 // words [n, out / 8] -> nibbles minus 8, I8 [out, n].
@@ -147,31 +134,34 @@ Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, st
                                {"scales", scheme.scale_dtype, {groups, rows}}};
 }
 
-// Signed numbers [out, n] -> words [n, out / 8].
-Result<Tensor> pack(std::string_view name, const Tensor& signed_codes) {
-  const std::int64_t outputs = signed_codes.shape[0];
-  const std::int64_t inputs = signed_codes.shape[1];
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, {inputs, outputs / kPack}));
-  auto* to = out.as<std::uint32_t>().data();
-  for (std::int64_t input = 0; input < inputs; ++input) {
-    for (std::int64_t first = 0; first < outputs; first += kPack) {
-      std::uint32_t word = 0;
-      for (int nibble = 0; nibble < kPack; ++nibble) {
-        const std::int64_t output = first + kernel::kAwqOrder[nibble];
-        const double code = element_as_double(signed_codes, output * inputs + input) + 8;
-        if (code < 0 || code > 15) {
-          return refused(fmt::format("'{}' would hold {}, outside 4 bits", name, code));
-        }
-        word |= static_cast<std::uint32_t>(code) << (4 * nibble);
-      }
-      *to++ = word;
-    }
+// The first code outside [-8, 7]; nothing when all fit.
+std::optional<int> first_misfit(std::span<const std::int8_t> codes) {
+  unsigned outside = 0;
+  for (const std::int8_t code : codes) outside |= static_cast<unsigned>(code + 8) & ~15U;
+  if (outside == 0) return std::nullopt;
+  return *std::ranges::find_if(codes, [](std::int8_t code) { return code < -8 || code > 7; });
+}
+
+// Codes [out, n] -> words [n, out / 8].
+Result<Tensor> pack(std::string_view name, const Tensor& codes) {
+  const std::int64_t outputs = codes.shape[0];
+  const std::int64_t inputs = codes.shape[1];
+  if (const auto code = first_misfit(codes.as<std::int8_t>())) {
+    return refused(fmt::format("'{}' would hold {}, outside 4 bits", name, *code + 8));
   }
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, {inputs, outputs / kPack}));
+  kernel::pack_awq({.codes = codes.as<std::int8_t>().data(),
+                    .words = out.as<std::uint8_t>().data(),
+                    .inputs = inputs,
+                    .outputs = outputs});
   return std::move(out).finish();
 }
 
 Result<Tensor> pack_zeros(const QuantizedWeight& weight, const Shape& shape) {
-  if (weight.scheme.offset == Offset::kZero) return pack("qzeros", weight.zeros);
+  if (weight.scheme.offset == Offset::kZero) {
+    RQ_TRY(const Tensor zeros, narrow_i16("qzeros", weight.zeros));
+    return pack("qzeros", zeros);
+  }
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, shape));
   std::memset(out.bytes().data(), 0x88, out.bytes().size());
   return std::move(out).finish();

@@ -58,9 +58,50 @@ Tensor relabel(Tensor tensor, DType dtype, Shape shape) {
   return tensor;
 }
 
+Result<Tensor> transpose(const Tensor& matrix) {
+  const std::int64_t rows = matrix.shape[0];
+  const std::int64_t cols = matrix.shape[1];
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(matrix.dtype, {cols, rows}));
+  const auto transpose_as = [&](auto zero) {
+    const auto from = matrix.as<decltype(zero)>();
+    auto* to = out.as<decltype(zero)>().data();
+    for (std::int64_t col = 0; col < cols; ++col) {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        *to++ = from[static_cast<std::size_t>(row * cols + col)];
+      }
+    }
+  };
+  switch (info(matrix.dtype).bits) {
+    case 8:
+      transpose_as(std::uint8_t{0});
+      break;
+    case 16:
+      transpose_as(std::uint16_t{0});
+      break;
+    case 32:
+      transpose_as(std::uint32_t{0});
+      break;
+    default:
+      return refused(fmt::format("a transposed matrix of {}", name_of(matrix.dtype)));
+  }
+  return std::move(out).finish();
+}
+
 Result<Tensor> widen_i8(const Tensor& tensor) {
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI16, tensor.shape));
   std::ranges::copy(tensor.as<std::int8_t>(), out.as<std::int16_t>().begin());
+  return std::move(out).finish();
+}
+
+Result<Tensor> narrow_i16(std::string_view name, const Tensor& tensor) {
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, tensor.shape));
+  auto to = out.as<std::int8_t>().begin();
+  for (const std::int16_t value : tensor.as<std::int16_t>()) {
+    if (value < -128 || value > 127) {
+      return refused(fmt::format("{} would hold {}, which I8 cannot", in_quotes(name), value));
+    }
+    *to++ = static_cast<std::int8_t>(value);
+  }
   return std::move(out).finish();
 }
 

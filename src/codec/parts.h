@@ -26,8 +26,13 @@ Error unexpected(std::string_view name, const Tensor& tensor, std::string_view e
 // The same bytes under another dtype of the same width, or another shape of as many elements.
 Tensor relabel(Tensor tensor, DType dtype, Shape shape);
 
+// [rows, cols] of whole bytes -> [cols, rows]. REQUIRES: two dimensions.
+Result<Tensor> transpose(const Tensor& matrix);
+
 // I8 as I16, which zero points are in the neutral form.
 Result<Tensor> widen_i8(const Tensor& tensor);
+// And back: kRefused, with the tensor's name in it, for a number that I8 cannot hold.
+Result<Tensor> narrow_i16(std::string_view name, const Tensor& tensor);
 
 // The dtype in which a float element is stored, and back; nothing for other elements and dtypes.
 std::optional<DType> dtype_of(Element element);

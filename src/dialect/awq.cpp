@@ -1,6 +1,11 @@
-// AutoAWQ's GEMM layout, as AutoAWQ, lmdeploy `lite auto_awq`, GPTQModel and llm-awq's followers
-// write it: X.qweight I32 [in, out / 8], X.qzeros I32 [in / g, out / 8], X.scales [in / g, out].
-// The versions gemv, gemv_fast and marlin store other layouts under the same quant_method.
+// AWQ as AutoAWQ, lmdeploy `lite auto_awq`, GPTQModel and llm-awq's followers write it. One
+// quant_method and the same names cover four layouts, which shapes tell apart:
+//
+//   gemm       X.qweight I32 [in, out / 8],   X.qzeros I32 [groups, out / 8], X.scales [groups,
+//   out] gemv       X.qweight I32 [out, in / 8],   X.qzeros I32 [out, w],          X.scales [out,
+//   8w] gemv_fast  X.qweight I16 [out / 4, in],   X.qzeros F16 [8w, out],         X.scales [8w,
+//   out] marlin     X.qweight I32 [in / 16, 2out], no X.qzeros,                    X.scales
+//   [groups, out]
 
 #include <fmt/format.h>
 
@@ -8,7 +13,9 @@
 #include <cctype>
 
 #include "base/text.h"
+#include "dialect/awq_write.h"
 #include "dialect/dialect.h"
+#include "dialect/gptq_reading.h"
 #include "dialect/resolve.h"
 
 namespace requant {
@@ -32,7 +39,31 @@ const Json* block_of(const Facts& facts, std::string* where = nullptr) {
   return side == facts.side.end() ? nullptr : &side->second;
 }
 
-// [K, N / 8] against scales [K / g, N]: GPTQ's qweight is [K / 8, N], gemv's [N, K / 8].
+// Where a layout has its sizes.
+struct Layout {
+  std::string_view version;  // in the config
+  std::string_view codec;
+  std::int64_t (*rows)(const ModuleTensors&);
+  std::int64_t (*cols)(const ModuleTensors&);
+};
+
+std::int64_t extent(const ModuleTensors& module, std::string_view suffix, std::size_t axis) {
+  return module.find(suffix)->shape[axis];
+}
+
+// In the order in which they are tried; a codec takes only what has its shapes.
+constexpr Layout kLayouts[] = {
+    {"gemm", "awq-gemm", [](const ModuleTensors& m) { return extent(m, "scales", 1); },
+     [](const ModuleTensors& m) { return extent(m, "qweight", 0); }},
+    {"marlin", "awq-marlin", [](const ModuleTensors& m) { return extent(m, "scales", 1); },
+     [](const ModuleTensors& m) { return extent(m, "qweight", 0) * 16; }},
+    {"gemv_fast", "awq-gemv-fast", [](const ModuleTensors& m) { return extent(m, "scales", 1); },
+     [](const ModuleTensors& m) { return extent(m, "qweight", 1); }},
+    {"gemv", "awq-gemv", [](const ModuleTensors& m) { return extent(m, "scales", 0); },
+     [](const ModuleTensors& m) { return extent(m, "qweight", 1) * 8; }},
+};
+
+// [in, out / 8] against scales [groups, out]: GPTQ's qweight is [in / 8, out].
 bool is_gemm(const ModuleTensors& module) {
   const TensorInfo* qweight = module.find("qweight");
   const TensorInfo* scales = module.find("scales");
@@ -51,40 +82,40 @@ Recognition recognize(const Facts& facts) {
   if (module == nullptr) return result;
   if (declared_method(facts).ends_with("auto-round")) return {};  // a dialect of its own
   const bool fits = is_gemm(*module);
-  // GPTQ tensors under an AWQ label are for GPTQ to claim.
+  // GPTQ tensors under an AWQ label are for GPTQ to claim; a narrow gemv has their shapes, but as
+  // many rows of scales as of words.
   const TensorInfo* scales = module->find("scales");
-  const TensorInfo* qweight = module->find("qweight");
-  const bool is_gptq = module->find("g_idx") != nullptr ||
-                       (!fits && scales != nullptr && scales->shape.size() == 2 &&
-                        module->find("qzeros") != nullptr && qweight->shape.size() == 2 &&
-                        qweight->dtype == DType::kI32 && qweight->shape[1] == scales->shape[1]);
+  const bool by_rows = result.match == Match::kYes && scales != nullptr &&
+                       scales->shape.size() == 2 && !module->find("qweight")->shape.empty() &&
+                       scales->shape[0] == module->find("qweight")->shape[0];
+  const bool is_gptq =
+      module->find("g_idx") != nullptr || (!fits && !by_rows && has_gptq_shape(*module));
   if (is_gptq) return {};
   if (fits) result.match = Match::kYes;
-  if (result.match != Match::kNo) result.evidence.push_back(describe(*qweight));
+  if (result.match != Match::kNo) result.evidence.push_back(describe(*module->find("qweight")));
   return result;
 }
 
-Result<void> check_version(const Json& block) {
-  const std::string version = lower(text_at(&block, "version"));
-  for (const std::string_view other : {"gemv", "gemv_fast", "marlin", "llm-awq"}) {
-    if (version == other) {
-      return refused(fmt::format("AWQ version {} cannot be read yet; 'gemm' can", other));
-    }
+// The version that the config states, as kLayouts has it; empty where it states none.
+Result<std::string_view> version_of(const Json* block) {
+  const Json* value = block == nullptr ? nullptr : block->find("version");
+  if (value == nullptr || value->is_null()) return std::string_view();
+  const std::string version = lower(text_at(block, "version"));
+  // These engines repack gemm when they load it.
+  if (version == "exllama" || version == "exllamav2") return kLayouts[0].version;
+  if (version == "llm-awq") return std::string_view("gemv_fast");
+  for (const Layout& layout : kLayouts) {
+    if (version == layout.version) return layout.version;
   }
-  if (block.find("version") != nullptr && version != "gemm" && version != "exllama" &&
-      version != "exllamav2") {
-    return corrupt(fmt::format("config.json: AWQ 'version' is {}, expected gemm",
-                               block.find("version")->dump()));
-  }
-  return {};
+  return corrupt(
+      fmt::format("config.json: AWQ 'version' is {}, expected gemm, gemv, gemv_fast or marlin",
+                  printable(value->dump(), 80)));
 }
 
 Result<Scheme> declared_scheme(const Json* block) {
   Scheme declared;
-  declared.bits = 4;
-  declared.grid = Grid::group(0);
+  declared.bits = 4;  // and the grid of a tensor, which no layout has: not known
   if (block == nullptr) return declared;
-  RQ_CHECK(check_version(*block));
   const Json* bits = block->find("bits");
   if (bits == nullptr) bits = block->find("w_bit");
   if (bits != nullptr && bits->as_int().value_or(0) != 4) {
@@ -100,19 +131,20 @@ Result<Scheme> declared_scheme(const Json* block) {
                     "-1",
                     printable(group->dump(), 80)));
   }
-  declared.grid = size > 0 ? Grid::group(size) : Grid::channel();
+  if (size > 0) declared.grid = Grid::group(size);
+  if (size == -1) declared.grid = Grid::channel();
   return declared;
 }
 
-Error not_gemm(const ModuleTensors& module) {
+Error not_awq(const ModuleTensors& module) {
   std::string parts;
   for (const auto& [suffix, tensor] : module.parts) {
     parts += fmt::format("{}{} {} {}", parts.empty() ? "" : ", ", printable(suffix),
                          name_of(tensor->dtype), to_string(tensor->shape));
   }
   return corrupt(
-      fmt::format("{}: {}: expected AWQ's qweight I32 [in, out/8], qzeros I32 [groups, "
-                  "out/8], scales F16 [groups, out]",
+      fmt::format("{}: {}: not the tensors of any AWQ layout (gemm: qweight I32 [in, "
+                  "out/8], qzeros I32 [groups, out/8], scales F16 [groups, out])",
                   printable(module.module), parts));
 }
 
@@ -125,12 +157,30 @@ Result<Weight> resolve_module(const ModuleTensors& module, const Scheme& declare
   if (module.find("weight") != nullptr) {
     return corrupt(fmt::format("{} has both a qweight and a weight", printable(module.module)));
   }
-  auto weight = weight_of(module, place_of(module, facts), {"qweight", "qzeros", "scales"},
-                          declared, *find_codec("awq-gemm"));
-  if (!weight) return not_gemm(module);
-  weight->rows = module.find("scales")->shape[1];
-  weight->cols = module.find("qweight")->shape[0];
-  return *std::move(weight);
+  for (const Layout& layout : kLayouts) {
+    auto weight =
+        weight_of(module, place_of(module, facts), {"qweight", "qzeros", "scales", "g_idx"},
+                  declared, *find_codec(layout.codec));
+    if (!weight) continue;
+    weight->rows = layout.rows(module);
+    weight->cols = layout.cols(module);
+    return *std::move(weight);
+  }
+  return not_awq(module);
+}
+
+void check_version(std::string_view version, const std::string& where, Resolution& resolution) {
+  if (version.empty() || resolution.weights.empty()) return;
+  const Weight& first = resolution.weights.front();
+  for (const Layout& layout : kLayouts) {
+    if (first.codec->name != layout.codec || layout.version == version) continue;
+    Finding& finding = resolution.findings.emplace_back(
+        make_finding(Severity::kError, "awq.version", "config.json",
+                     fmt::format("'{}.version' is {}, the tensors of {} are those of {}", where,
+                                 version, printable(first.module), layout.version)));
+    finding.expected = layout.version;
+    finding.observed = version;
+  }
 }
 
 void check_group(const Json* block, const Scheme& declared, const std::string& where,
@@ -155,7 +205,7 @@ void check_zero_flag(const Json* block, const std::string& where, Resolution& re
   const Json* flag = block == nullptr ? nullptr : block->find("zero_point");
   if (flag == nullptr || resolution.weights.empty()) return;
   const Weight& first = resolution.weights.front();
-  const bool stored = first.scheme.offset == Offset::kZero;
+  const bool stored = first.scheme.offset != Offset::kNone;
   if (!flag->as_bool() || *flag->as_bool() == stored) return;
   resolution.findings.push_back(make_finding(
       Severity::kWarning, "awq.zero-point-flag", "config.json",
@@ -210,6 +260,7 @@ void check_unlisted(const Facts& facts, const Json* block, const std::string& wh
 Result<Resolution> resolve(const Facts& facts) {
   std::string where;
   const Json* block = block_of(facts, &where);
+  RQ_TRY(const std::string_view version, version_of(block));
   RQ_TRY(const Scheme declared, declared_scheme(block));
   Resolution resolution;
   for (const ModuleTensors& module : facts.modules.modules()) {
@@ -217,6 +268,7 @@ Result<Resolution> resolve(const Facts& facts) {
     RQ_TRY(auto weight, resolve_module(module, declared, facts));
     resolution.weights.push_back(std::move(weight));
   }
+  check_version(version, where, resolution);
   check_group(block, declared, where, resolution);
   check_zero_flag(block, where, resolution);
   check_exclusions(block, where, resolution);
@@ -248,75 +300,20 @@ WriterGuess writer(const Facts& facts) {
   return guess;
 }
 
-const Codec* codec_for(const Scheme& scheme) {
-  const Codec* codec = find_codec("awq-gemm");
-  return codec->holds(scheme) ? codec : nullptr;
-}
-
-// Readers match these names as substrings, so each may hit no quantised module.
-Result<std::vector<std::string>> exclusions(const ConfigRequest& request) {
-  std::vector<std::string> names;
-  for (const TargetWeight& weight : request.unquantized) {
-    if (weight.place.role == Role::kLmHead) continue;  // no reader quantises it
-    std::string name = weight.place.tower == Tower::kLanguage
-                           ? weight.module
-                           : weight.module.substr(0, weight.module.find('.'));
-    const auto hits = [&](const std::string& candidate) {
-      return std::any_of(request.quantized.begin(), request.quantized.end(), [&](const auto& q) {
-        return q.module.find(candidate) != std::string::npos;
-      });
-    };
-    if (hits(name)) name = weight.module;
-    if (hits(name)) {
-      return refused(
-          fmt::format("{} is not quantised, and awq's modules_to_not_convert cannot name "
-                      "it without naming quantised modules",
-                      printable(weight.module)));
-    }
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      names.push_back(std::move(name));
-  }
-  return names;
-}
-
-Result<Json> quantization_config(const ConfigRequest& request) {
-  if (request.quantized.empty()) return refused("awq needs a quantised weight");
-  const Scheme& scheme = request.quantized.front().scheme;
-  for (const TargetWeight& weight : request.quantized) {
-    if (weight.scheme.grid != scheme.grid) {
-      return refused(printable(weight.module) +
-                     ": awq has one group_size, the weights have several");
-    }
-  }
-  RQ_TRY(const auto names, exclusions(request));
-  Json block = Json::object();
-  block.set("quant_method", kMethod);
-  block.set("version", "gemm");
-  block.set("bits", 4);
-  block.set("group_size", scheme.grid.is_channel() ? std::int64_t{-1} : scheme.grid.block_cols);
-  block.set("zero_point", scheme.offset == Offset::kZero);
-  if (!names.empty()) {
-    Json list = Json::array();
-    for (const std::string& name : names) list.append(name);
-    block.set("modules_to_not_convert", std::move(list));
-  }
-  return block;
-}
-
 }  // namespace
 
 extern const Dialect k_dialect_awq;
 const Dialect k_dialect_awq = {
     .name = "awq",
-    .long_name = "4-bit groups in AutoAWQ's GEMM layout",
+    .long_name = "AutoAWQ and lmdeploy: 4-bit groups",
     .source =
         "casper-hansen/AutoAWQ awq/modules/linear/gemm.py@0.2.9; "
         "InternLM/lmdeploy lmdeploy/lite/apis/auto_awq.py@1263d5cd",
     .recognize = recognize,
     .resolve = resolve,
     .writer = writer,
-    .codec_for = codec_for,
-    .quantization_config = quantization_config,
+    .codec_for = awq_codec_for,
+    .quantization_config = awq_quantization_config,
     .quant_methods = kMethod,
 };
 

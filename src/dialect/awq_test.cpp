@@ -45,16 +45,46 @@ TEST(AwqDialect, ResolvesGroupsFromTheTensors) {
   EXPECT_TRUE(resolution->findings.empty());
 }
 
-TEST(AwqDialect, RefusesTheOtherVersionsByName) {
-  for (const char* version : {"gemv", "gemv_fast", "marlin"}) {
+// 16 outputs of 128 inputs in groups of 64, in each layout.
+TEST(AwqDialect, TellsTheVersionsByTheirShapes) {
+  const std::string up = "model.layers.0.mlp.up_proj";
+  const auto expect = [&](std::string_view version, std::string_view codec, Shape qweight,
+                          DType type, const Shape& scales, std::int64_t group) {
+    std::vector<FakeCheckpoint::Entry> entries = {{up + ".qweight", type, std::move(qweight)},
+                                                  {up + ".scales", DType::kF16, scales}};
+    if (version == "gemv") entries.push_back({up + ".qzeros", DType::kI32, {16, 2}});
+    if (version == "GEMV_fast") entries.push_back({up + ".qzeros", DType::kF16, scales});
     const FakeCheckpoint fake(
-        config(R"({"quant_method":"awq","bits":4,"version":")" + std::string(version) + "\"}"),
-        tensors());
+        config(R"({"quant_method":"awq","bits":4,"version":")" + std::string(version) +
+               R"(","group_size":)" + std::to_string(group) + "}"),
+        entries);
+    EXPECT_EQ(dialect().recognize(fake.facts()).match, Match::kYes) << version;
     const auto resolution = dialect().resolve(fake.facts());
-    ASSERT_FALSE(resolution);
-    EXPECT_EQ(resolution.error().code(), ErrorCode::kRefused);
-    EXPECT_NE(resolution.error().message().find(version), std::string::npos);
-  }
+    ASSERT_TRUE(resolution) << resolution.error().message();
+    EXPECT_EQ(resolution->weights[0].codec->name, codec);
+    EXPECT_EQ(resolution->weights[0].cols, 128) << version;
+    EXPECT_TRUE(resolution->findings.empty()) << resolution->findings[0].message;
+  };
+  expect("gemv", "awq-gemv", {16, 16}, DType::kI32, {16, 16}, 64);
+  expect("GEMV_fast", "awq-gemv-fast", {4, 128}, DType::kI16, {16, 16}, 64);
+  expect("marlin", "awq-marlin", {8, 128}, DType::kI32, {1, 64}, -1);
+}
+
+TEST(AwqDialect, SaysWhichVersionTheTensorsAre) {
+  const FakeCheckpoint fake(
+      config(R"({"quant_method":"awq","bits":4,"version":"gemv","group_size":32})"), tensors());
+  const auto resolution = dialect().resolve(fake.facts());
+  ASSERT_TRUE(resolution) << resolution.error().message();
+  EXPECT_EQ(resolution->weights[0].codec->name, "awq-gemm");
+  EXPECT_TRUE(has_rule(resolution->findings, "awq.version"));
+}
+
+TEST(AwqDialect, RefusesAVersionThatItDoesNotKnow) {
+  const FakeCheckpoint fake(config(R"({"quant_method":"awq","bits":4,"version":"gem"})"),
+                            tensors());
+  const auto resolution = dialect().resolve(fake.facts());
+  ASSERT_FALSE(resolution);
+  EXPECT_NE(resolution.error().message().find("'version'"), std::string::npos);
 }
 
 TEST(AwqDialect, TrustsTensorsMoreThanFlags) {

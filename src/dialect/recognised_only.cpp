@@ -39,11 +39,6 @@ constexpr Row kBitsandbytes = {
     .methods = "bitsandbytes",
     .markers = {Marker{"bitsandbytes__*", DType::kU8, "", true},
                 Marker{"SCB", kNoType, "weight", true}, Marker{"absmax", kNoType, "", false}}};
-constexpr Row kHqq = {.name = "hqq",
-                      .long_name = "HQQ",
-                      .source = "hqq 0.2.8",
-                      .methods = "hqq",
-                      .markers = {Marker{"W_q", kNoType, "", true}}};
 constexpr Row kExl3 = {.name = "exl3",
                        .long_name = "ExLlamaV3",
                        .source = "turboderp-org/exllamav3",
@@ -75,20 +70,6 @@ constexpr Row kTorchao = {
     .source = "torchao 0.15 safetensors support",
     .methods = "torchao",
     .markers = {Marker{"_weight_qdata", kNoType, "", true}, Marker{"weight", kNoType, "", false}}};
-constexpr Row kAutoRound = {.name = "auto-round",
-                            .long_name = "Intel auto-round",
-                            .source = "intel/auto-round export_to_autoround",
-                            .methods = "auto-round intel/auto-round auto_round",
-                            .markers = {Marker{"qweight", kNoType, "", false}}};
-constexpr Row kGptq = {
-    .name = "gptq",
-    .long_name = "GPTQ: AutoGPTQ, GPTQModel",
-    .source = "GPTQModel f4c327a1",
-    .methods = "gptq gptq_v2 gptq_marlin",
-    .markers = {Marker{"qweight", DType::kI32, "g_idx", true},
-                Marker{"qweight", DType::kI32, "qzeros", true},
-                Marker{"qweight", kNoType, "", false}, Marker{"B", kNoType, "s", true}},
-    .side_file = "quantize_config.json"};
 constexpr Row kGguf = {.name = "gguf",
                        .long_name = "GGUF blocks in safetensors (GPTQModel)",
                        .source = "GPTQModel f4c327a1",
@@ -218,12 +199,11 @@ constexpr Dialect dialect_of() {
 }
 
 constexpr Dialect kDialects[] = {
-    dialect_of<kBitsandbytes>(), dialect_of<kHqq>(),     dialect_of<kExl3>(),
-    dialect_of<kExl2>(),         dialect_of<kAqlm>(),    dialect_of<kVptq>(),
-    dialect_of<kQuanto>(),       dialect_of<kTorchao>(), dialect_of<kAutoRound>(),
-    dialect_of<kGguf>(),         dialect_of<kGptq>(),    dialect_of<kMlx>(),
-    dialect_of<kMxfp4>(),        dialect_of<kQuark>(),   dialect_of<kModelopt>(),
-    dialect_of<kFbgemm>(),       dialect_of<kFp8>(),     dialect_of<kEetq>(),
+    dialect_of<kBitsandbytes>(), dialect_of<kExl3>(),  dialect_of<kExl2>(),
+    dialect_of<kAqlm>(),         dialect_of<kVptq>(),  dialect_of<kQuanto>(),
+    dialect_of<kTorchao>(),      dialect_of<kGguf>(),  dialect_of<kMlx>(),
+    dialect_of<kMxfp4>(),        dialect_of<kQuark>(), dialect_of<kModelopt>(),
+    dialect_of<kFbgemm>(),       dialect_of<kFp8>(),   dialect_of<kEetq>(),
     dialect_of<kBitnet>(),       dialect_of<kHiggs>()};
 
 }  // namespace

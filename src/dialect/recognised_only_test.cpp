@@ -19,7 +19,7 @@ Match match(std::string_view dialect, std::string_view config,
 
 TEST(RecognisedOnly, TensorsOfItsOwnAreEnough) {
   EXPECT_EQ(
-      match("gptq", "{}", {{"a.qweight", DType::kI32, {8, 16}}, {"a.g_idx", DType::kI32, {64}}}),
+      match("exl2", "{}", {{"a.q_weight", DType::kI32, {8, 16}}, {"a.q_perm", DType::kI32, {64}}}),
       Match::kYes);
   EXPECT_EQ(
       match("mlx", "{}", {{"a.weight", DType::kU32, {8, 2}}, {"a.scales", DType::kBF16, {8, 1}}}),

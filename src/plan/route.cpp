@@ -150,7 +150,12 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
   route.asked = target.scheme;
   route.chain.repairs_zero_rows = from.name == "lmdeploy";
   if (target.is_dense()) return dense_route(weight, std::move(route), dense_dtype(target, config));
-  if (&from == target.dialect && has_named_scheme(target, weight.scheme)) {
+  // A config that is written anew states the layout that the dialect writes, not another of its
+  // own.
+  const bool stays =
+      rules.keep_config || (target.dialect->codec_for != nullptr &&
+                            target.dialect->codec_for(weight.scheme) == weight.codec);
+  if (&from == target.dialect && stays && has_named_scheme(target, weight.scheme)) {
     route.to = weight.codec;
     route.verbatim = true;
     route.chain.result = weight.scheme;

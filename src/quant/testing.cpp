@@ -78,9 +78,18 @@ Shape grid_shape(const Grid& grid, const QuantizedWeight& w) {
   return {grid.rows_of(w.rows, w.cols), grid.cols_of(w.rows, w.cols)};
 }
 
+// As wide as the codes: formats store them in the same bits.
+Tensor random_zeros(int bits, Shape shape, Random& random) {
+  auto out = TensorBuilder::make(DType::kI16, std::move(shape));
+  for (std::int16_t& zero : out->as<std::int16_t>()) {
+    zero = static_cast<std::int16_t>(between(random, -(1 << (bits - 1)), (1 << (bits - 1)) - 1));
+  }
+  return std::move(*out).finish();
+}
+
 void add_offsets(QuantizedWeight& w, Random& random) {
   const Shape shape = grid_shape(w.scheme.grid, w);
-  if (w.scheme.offset == Offset::kZero) w.zeros = random_numbers(DType::kI16, shape, random);
+  if (w.scheme.offset == Offset::kZero) w.zeros = random_zeros(w.scheme.bits, shape, random);
   if (w.scheme.offset == Offset::kMinimum) w.minima = random_numbers(DType::kF16, shape, random);
 }
 

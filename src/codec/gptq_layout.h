@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "codec/codec.h"
+
+namespace requant {
+
+// What the GPTQ layouts have in common:
+//
+//   qweight  I32               [in x b / 32, out]
+//   qzeros   I32               [groups, out x b / 32]
+//   scales   F16 | BF16 | F32  [groups, out]
+//   g_idx    I32               [in]  group of each input; may be absent where it is k / g
+//
+// W = (code - zero) x scale, codes and zeros 0 to 2^b - 1. The neutral form has both minus 2^(b-1).
+
+// How a zero point z stands in `qzeros`.
+enum class GptqZeros : std::uint8_t {
+  kFieldMinusOne,  // v1: each field is z - 1, modulo 2^b
+  kWordMinusOne,   // v1 as GPTQModel writes it: words of z from which a constant was subtracted, so
+                   // that a z of 0 borrows from the field above
+  kAsIs,           // v2
+};
+
+struct GptqRules {
+  std::string_view name;
+  GptqZeros zeros = GptqZeros::kAsIs;
+  bool planar = false;  // every 32 codes are planes of 4, 2 and 1 bits, not one stream
+};
+
+// What every v1 reader agrees on is symmetric: v1 has no zero point of 0 that all read alike.
+bool gptq_holds(const GptqRules& rules, const Scheme& scheme);
+std::optional<Scheme> gptq_scheme_of(const GptqRules& rules, const WeightParts& parts,
+                                     const Scheme& declared);
+Result<QuantizedWeight> gptq_decode(const GptqRules& rules, const WeightParts& parts,
+                                    const Scheme& scheme);
+Result<std::vector<PartSpec>> gptq_layout(const GptqRules& rules, const Scheme& scheme,
+                                          std::int64_t rows, std::int64_t cols);
+Result<WeightParts> gptq_encode(const GptqRules& rules, const QuantizedWeight& weight);
+
+// What `qzeros` says of its own version, for dialects whose config does not or says otherwise.
+// `zeros` is I32 [groups, out x b / 32].
+struct GptqZeroEvidence {
+  bool symmetric_v1 = false;        // every zero point is 2^(b-1), read as kFieldMinusOne
+  bool symmetric_v1_words = false;  // ... as kWordMinusOne
+  bool symmetric_v2 = false;        // ... as kAsIs
+  bool symmetric_planar = false;    // ... as kAsIs in planes
+  bool wraps = false;               // a field is 2^b - 1: in v1 a zero point of 0
+};
+GptqZeroEvidence gptq_zero_evidence(const Tensor& zeros, int bits);
+
+}  // namespace requant

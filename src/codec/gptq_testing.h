@@ -1,0 +1,73 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "codec/codec.h"
+#include "codec/testing.h"
+#include "quant/testing.h"
+#include "support/support.h"
+
+namespace requant::testing_support {
+
+// An entry of vectors/gptq.json as tensors: v1, or v2 with `qzeros` in place of v1's.
+inline WeightParts gptq_parts(const Json& entry, bool v2) {
+  WeightParts parts;
+  for (const char* name : {"qweight", "qzeros", "scales", "g_idx"}) {
+    parts[name] = tensor_in(*entry.at({"v1", name}));
+  }
+  if (v2) parts["qzeros"] = tensor_in(*entry.find("v2_qzeros"));
+  return parts;
+}
+
+// What AutoGPTQ computed from the tensors is what the codec decodes, and they come back byte for
+// byte.
+inline void expect_gptq_vector(const Codec& codec, const std::string& name, bool v2) {
+  SCOPED_TRACE(name);
+  const Json file = vectors("gptq");
+  const Json& entry = *file.find(name);
+  const WeightParts parts = gptq_parts(entry, v2);
+  Scheme declared;
+  declared.grid = Grid::group(32);
+  declared.offset = name.find("asym") == std::string::npos ? Offset::kNone : Offset::kZero;
+  declared.permuted = name.find("desc_act") != std::string::npos;
+  const auto scheme = codec.scheme_of(parts, declared);
+  ASSERT_TRUE(scheme);
+  EXPECT_EQ(scheme->bits, *entry.find("bits")->as_int());
+  EXPECT_EQ(scheme->permuted, declared.permuted);
+  const auto weight = codec.decode(parts, *scheme);
+  ASSERT_TRUE(weight) << weight.error().message();
+  const auto codes = weight->codes.as<std::int8_t>();
+  const auto& expected_codes = entry.find("codes_NK")->items();
+  ASSERT_EQ(codes.size(), expected_codes.size());
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    ASSERT_EQ(codes[i] + (1 << (scheme->bits - 1)), *expected_codes[i].as_int()) << i;
+  }
+  const std::string bytes = from_hex(*entry.at({"dequant_NK", "f32_hex_le"})->as_string());
+  std::vector<float> expected(bytes.size() / sizeof(float));
+  std::memcpy(expected.data(), bytes.data(), bytes.size());
+  EXPECT_EQ(values_of(*weight), expected);
+  const auto back = codec.encode(*weight);
+  ASSERT_TRUE(back) << back.error().message();
+  for (const auto& [part, tensor] : parts) EXPECT_TRUE(same_bits(back->at(part), tensor)) << part;
+}
+
+// One input group of 8 outputs whose zero points are the fields of `word`, 4 bits.
+inline WeightParts gptq_zero_word(std::uint32_t word) {
+  return {{"qweight", tensor_of<std::uint32_t>(DType::kI32, {1, 8}, std::vector<std::uint32_t>(8))},
+          {"qzeros", tensor_of<std::uint32_t>(DType::kI32, {1, 1}, {word})},
+          {"scales",
+           tensor_of<std::uint16_t>(DType::kF16, {1, 8}, std::vector<std::uint16_t>(8, 0x3C00))}};
+}
+
+inline std::vector<int> gptq_zeros_of(const Codec& codec, const WeightParts& parts) {
+  const auto weight = codec.decode(parts, *codec.scheme_of(parts, {.offset = Offset::kZero}));
+  EXPECT_TRUE(weight) << weight.error().message();
+  std::vector<int> zeros;
+  if (!weight) return zeros;
+  for (const std::int16_t zero : weight->zeros.as<std::int16_t>()) zeros.push_back(zero + 8);
+  return zeros;
+}
+
+}  // namespace requant::testing_support

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "dialect/dialect.h"
+
+namespace requant {
+
+// AWQ checkpoints are written in the gemm layout, the one that every engine reads.
+const Codec* awq_codec_for(const Scheme& scheme);
+Result<Json> awq_quantization_config(const ConfigRequest& request);
+
+}  // namespace requant
