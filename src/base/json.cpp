@@ -17,6 +17,9 @@
 namespace requant {
 namespace {
 
+// NOLINTBEGIN(readability-identifier-naming,clang-diagnostic-unused-const-variable): RapidJSON's
+// names.
+
 // A full memory shows as std::bad_alloc, where RapidJSON's own allocator would hand out nullptr.
 struct ThrowingAllocator {
   static const bool kNeedFree = true;
@@ -29,6 +32,8 @@ struct ThrowingAllocator {
   }
   static void Free(void* memory) { ::operator delete(memory); }
 };
+
+// NOLINTEND(readability-identifier-naming,clang-diagnostic-unused-const-variable)
 
 // Notices a key that comes twice in one object. Most objects are tiny; the root of a header has
 // 200,000 members.
@@ -59,6 +64,7 @@ class Adapter {
  public:
   Adapter(JsonEvents& events, int depth_limit) : events_(events), depth_limit_(depth_limit) {}
 
+  // NOLINTBEGIN(readability-identifier-naming): RapidJSON calls them so.
   bool Null() { return passed(events_.null()); }
   bool Bool(bool value) { return passed(events_.boolean(value)); }
   bool RawNumber(const char* text, unsigned size, bool) {
@@ -92,6 +98,7 @@ class Adapter {
   bool Int64(std::int64_t) { return false; }
   bool Uint64(std::uint64_t) { return false; }
   bool Double(double) { return false; }
+  // NOLINTEND(readability-identifier-naming)
 
   // What was wrong, given what the reader found.
   std::string message(const rapidjson::ParseResult& result) const {

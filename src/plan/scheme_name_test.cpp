@@ -1,0 +1,53 @@
+#include "plan/scheme_name.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace requant {
+namespace {
+
+Scheme scheme_of(std::string_view text) {
+  const auto request = parse_scheme(text);
+  EXPECT_TRUE(request) << request.error().message();
+  return request ? request->scheme : Scheme();
+}
+
+TEST(SchemeName, EveryNameParses) {
+  for (const SchemeName& named : scheme_names()) EXPECT_TRUE(parse_scheme(named.name));
+}
+
+TEST(SchemeName, WordsChangeGridAndOffset) {
+  EXPECT_EQ(scheme_of("w4a16").grid, Grid::group(128));
+  EXPECT_EQ(scheme_of("w4a16-g32-asym").grid, Grid::group(32));
+  EXPECT_EQ(scheme_of("w4a16-g32-asym").offset, Offset::kZero);
+  EXPECT_EQ(scheme_of("w8a16-channel").grid, Grid::channel());
+  EXPECT_EQ(scheme_of("fp8-tensor").grid, Grid::tensor());
+  EXPECT_EQ(scheme_of("fp8-block").grid, Grid::block(128, 128));
+  EXPECT_EQ(scheme_of("fp8-block").activations.group, 128);
+  EXPECT_TRUE(scheme_of("nvfp4").outer);
+  EXPECT_EQ(scheme_of("mxfp8").scale_dtype, DType::kF8E8M0);
+}
+
+TEST(SchemeName, RefusesWhatMakesNoSense) {
+  for (const char* text : {"", "w4", "int9", "w4a16-g0", "w4a16-gx", "fp8-asym", "mxfp4-g16",
+                           "nvfp4-channel", "w4a16-"}) {
+    const auto request = parse_scheme(text);
+    ASSERT_FALSE(request) << text;
+    EXPECT_EQ(request.error().code(), ErrorCode::kUsage);
+  }
+}
+
+TEST(SchemeName, OnlyWhatWasSaidHasToBeThere) {
+  Scheme scheme = scheme_of("int8");
+  scheme.activations = Activations::none();
+  scheme.grid = Grid::group(64);
+  EXPECT_TRUE(satisfies(scheme, *parse_scheme("int8")));
+  EXPECT_TRUE(satisfies(scheme, *parse_scheme("w8a16")));
+  EXPECT_FALSE(satisfies(scheme, *parse_scheme("w8a8")));
+  EXPECT_FALSE(satisfies(scheme, *parse_scheme("w8a16-channel")));
+  EXPECT_FALSE(satisfies(scheme, *parse_scheme("w8a16-asym")));
+  EXPECT_FALSE(satisfies(scheme, *parse_scheme("fp8")));
+}
+
+}  // namespace
+}  // namespace requant
