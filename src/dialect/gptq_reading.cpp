@@ -12,7 +12,7 @@
 namespace requant {
 namespace {
 
-constexpr std::uint64_t kPeekLimit = std::uint64_t{64} << 20;
+constexpr std::uint64_t kPeekLimit = std::uint64_t{16} << 20;
 
 // The first quantised module, as far as it can be read.
 struct Sample {
