@@ -121,7 +121,7 @@ Result<GptqConfig> config_of(const ConfigBlock& block, const Packing& packing) {
   config.where = name_of(block);
   config.format = packing.format;
   config.format_key = "packing_format";
-  config.from_gptqmodel = true;  // the same subtraction from whole words
+  config.by_words = true;
   RQ_TRY(config.settings, settings_of(*block.block, config.where));
   RQ_TRY(config.rules, rules_of(*block.block, config.where));
   return config;

@@ -205,7 +205,8 @@ void check_zero_flag(const Json* block, const std::string& where, Resolution& re
   const Json* flag = block == nullptr ? nullptr : block->find("zero_point");
   if (flag == nullptr || resolution.weights.empty()) return;
   const Weight& first = resolution.weights.front();
-  const bool stored = first.scheme.offset != Offset::kNone;
+  const bool stored =
+      std::ranges::any_of(first.parts, [](const auto& part) { return part.first == "qzeros"; });
   if (!flag->as_bool() || *flag->as_bool() == stored) return;
   resolution.findings.push_back(make_finding(
       Severity::kWarning, "awq.zero-point-flag", "config.json",
@@ -257,6 +258,26 @@ void check_unlisted(const Facts& facts, const Json* block, const std::string& wh
   finding.repair = "requant convert writes the list";
 }
 
+bool all_zeros_are_8(const Facts& facts, const Weight& weight) {
+  if (weight.codec->name != "awq-gemm") return false;
+  for (const auto& [suffix, info] : weight.parts) {
+    if (suffix != "qzeros" || info->bytes == 0) continue;
+    const auto zeros = facts.source.read(*info);
+    return zeros && std::ranges::all_of(zeros->as<std::uint8_t>(),
+                                        [](std::uint8_t byte) { return byte == 0x88; });
+  }
+  return false;
+}
+
+// Zero points are stored for symmetric weights too. Whoever quantised so did it throughout: only
+// where the first weight is symmetric are the others looked at.
+void find_symmetric(const Facts& facts, Resolution& resolution) {
+  if (resolution.weights.empty() || !all_zeros_are_8(facts, resolution.weights.front())) return;
+  for (Weight& weight : resolution.weights) {
+    if (all_zeros_are_8(facts, weight)) weight.scheme.offset = Offset::kNone;
+  }
+}
+
 Result<Resolution> resolve(const Facts& facts) {
   std::string where;
   const Json* block = block_of(facts, &where);
@@ -268,6 +289,7 @@ Result<Resolution> resolve(const Facts& facts) {
     RQ_TRY(auto weight, resolve_module(module, declared, facts));
     resolution.weights.push_back(std::move(weight));
   }
+  find_symmetric(facts, resolution);
   check_version(version, where, resolution);
   check_group(block, declared, where, resolution);
   check_zero_flag(block, where, resolution);

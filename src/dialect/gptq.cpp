@@ -112,19 +112,24 @@ Result<Resolution> resolve(const Facts& facts) {
   return resolution;
 }
 
+// "gptqmodel:7.7.0" in two.
+std::pair<std::string_view, std::string_view> split_version(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return {text, {}};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
 WriterGuess writer(const Facts& facts) {
   std::vector<Finding> ignored;
   const auto config = read_gptq_config(facts, ignored);
   WriterGuess guess;
   if (!config) return guess;
   const auto& metadata = facts.source.metadata();
-  if (config->from_gptqmodel) {
-    const auto names = strings_of(config->block->at({"meta", "quantizer"}));
-    const std::size_t colon = names.front().find(':');
-    guess.tool = "GPTQModel";
-    guess.version =
-        colon == std::string::npos ? "" : printable(names.front().substr(colon + 1), 32);
-    guess.evidence = {config->where + ".meta.quantizer is " + in_quotes(names.front())};
+  if (!config->quantizer.empty()) {
+    const auto [name, version] = split_version(config->quantizer);
+    guess.tool = name == "gptqmodel" ? "GPTQModel" : printable(name, 32);
+    guess.version = printable(version, 32);
+    guess.evidence = {config->where + ".meta.quantizer is " + in_quotes(config->quantizer)};
   } else if (const auto at = metadata.find("auto_gptq_version"); at != metadata.end()) {
     guess.tool = "AutoGPTQ";
     guess.version = printable(at->second, 32);

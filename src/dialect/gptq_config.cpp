@@ -101,10 +101,23 @@ Result<std::vector<GptqRule>> read_rules(const Json& block, const std::string& w
   return rules;
 }
 
-bool is_from_gptqmodel(const Json& block) {
-  const auto names = strings_of(block.at({"meta", "quantizer"}));
-  return std::ranges::any_of(names,
-                             [](const std::string& name) { return name.starts_with("gptqmodel"); });
+// One name or a list; GPTQModel's own counts where it is among others.
+std::string quantizer_of(const Json& block) {
+  const Json* value = block.at({"meta", "quantizer"});
+  if (value == nullptr) return {};
+  if (const auto name = value->as_string()) return std::string(*name);
+  const auto names = strings_of(value);
+  if (names.empty()) return {};
+  const auto own = std::ranges::find_if(
+      names, [](const std::string& name) { return name.starts_with("gptqmodel"); });
+  return own == names.end() ? names.front() : *own;
+}
+
+// GPTQModel and auto-round subtract from whole words, the others field by field.
+bool subtracts_from_words(const GptqConfig& config) {
+  return config.quantizer.starts_with("gptqmodel") ||
+         config.quantizer.find("auto-round") != std::string::npos ||
+         config.block->find("autoround_version") != nullptr;
 }
 
 const Json* side_file(const Facts& facts) {
@@ -184,7 +197,8 @@ Result<GptqConfig> read_gptq_config(const Facts& facts, std::vector<Finding>& fi
   std::optional<bool> lm_head;
   RQ_CHECK(read_flag(block, config.where, "lm_head", lm_head));
   config.lm_head = lm_head.value_or(false);
-  config.from_gptqmodel = is_from_gptqmodel(block);
+  config.quantizer = quantizer_of(block);
+  config.by_words = subtracts_from_words(config);
   config.from_autogptq |= block.find("is_marlin_format") != nullptr;
   compare_side_file(config, side, findings);
   return config;

@@ -37,8 +37,9 @@ struct GptqConfig {
   GptqSettings settings;
   GptqFormat format = GptqFormat::kUnstated;
   std::string_view format_key = "checkpoint_format";  // where it is stated
-  bool from_gptqmodel = false;                        // meta.quantizer says so
-  bool from_autogptq = false;                         // which writes v1 and does not say so
+  std::string quantizer;       // of meta: "gptqmodel:7.7.0"; empty where it does not say
+  bool by_words = false;       // its writer makes v1 zero points word by word
+  bool from_autogptq = false;  // which writes v1 and does not say so
   bool lm_head = false;
   std::vector<GptqRule> rules;
 

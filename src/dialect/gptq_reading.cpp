@@ -12,7 +12,7 @@
 namespace requant {
 namespace {
 
-constexpr std::uint64_t kPeekLimit = std::uint64_t{64} << 20;
+constexpr std::uint64_t kPeekLimit = std::uint64_t{16} << 20;
 
 // The first quantised module, as far as it can be read.
 struct Sample {
@@ -133,7 +133,7 @@ void say_not_symmetric(const GptqConfig& config, const Sample& sample,
 // What the config leaves open of asymmetric zero points, which do not show their version.
 void say_unknown(const GptqConfig& config, const Sample& sample, const GptqReading& reading,
                  std::vector<Finding>& findings) {
-  if (config.format == GptqFormat::kUnstated && !config.from_autogptq && !config.from_gptqmodel) {
+  if (config.format == GptqFormat::kUnstated && !config.from_autogptq && !config.by_words) {
     Finding& finding = findings.emplace_back(make_finding(
         Severity::kWarning, "gptq.zero-version-unknown", "config.json",
         fmt::format("does not say how the zero points of {} are stored: gptq (v1, minus one) is "
@@ -223,7 +223,7 @@ Result<GptqReading> find_gptq_reading(const Facts& facts, const GptqConfig& conf
                                       std::vector<Finding>& findings) {
   GptqReading reading;
   reading.format = config.format == GptqFormat::kUnstated ? GptqFormat::kV1 : config.format;
-  reading.by_words = config.from_gptqmodel;
+  reading.by_words = config.by_words;
   if (reading.format == GptqFormat::kMarlin) return reading;
   RQ_TRY(const auto sample, sample_of(facts, config));
   if (!sample) return reading;

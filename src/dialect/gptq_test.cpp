@@ -68,8 +68,21 @@ TEST(GptqDialect, ChoosesTheCodecByFormatAndWriter) {
   };
   EXPECT_EQ(codec("gptq", ""), "gptq");
   EXPECT_EQ(codec("gptq", R"(,"meta":{"quantizer":["gptqmodel:7.7.0"]})"), "gptq-words");
+  EXPECT_EQ(codec("gptq", R"(,"meta":{"quantizer":"gptqmodel:0.9"})"), "gptq-words");
+  EXPECT_EQ(codec("gptq", R"(,"autoround_version":"0.5")"), "gptq-words");
   EXPECT_EQ(codec("gptq_v2", ""), "gptq-v2");
   EXPECT_EQ(codec("gptq_p", ""), "gptq-p");
+}
+
+TEST(GptqDialect, NamesItsWriter) {
+  const FakeCheckpoint model(
+      config(R"({"quant_method":"gptq","meta":{"quantizer":["x:1","gptqmodel:7.7.0"]}})"),
+      tensors());
+  EXPECT_EQ(dialect().writer(model.facts()).tool, "GPTQModel");
+  EXPECT_EQ(dialect().writer(model.facts()).version, "7.7.0");
+  const FakeCheckpoint other(config(R"({"quant_method":"gptq","meta":{"quantizer":[]}})"),
+                             tensors());
+  EXPECT_EQ(dialect().writer(other.facts()).tool, "");
 }
 
 TEST(GptqDialect, ReadsFiveToSevenBitsAsPlanes) {

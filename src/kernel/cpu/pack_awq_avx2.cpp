@@ -7,9 +7,11 @@
 namespace requant::kernel {
 namespace {
 
-// The blocks of unpack_awq_avx2, the other way: a cache line of codes of each output becomes a line
-// of words of each input.
-constexpr std::int64_t kInputs = 64;
+// The blocks of unpack_awq_avx2, the other way: cache lines of codes of each output become a line
+// of words of each input. A few lines of a row together, so that the memory's own read-ahead
+// follows.
+constexpr std::int64_t kInputs = 32;
+constexpr std::int64_t kMaxInputs = 256;
 constexpr std::int64_t kStripe = 32;  // outputs of four words, the width of a transposition
 constexpr std::int64_t kStripes = 4;
 constexpr std::int64_t kStripeBytes = 16;
@@ -34,6 +36,7 @@ void transpose(__m256i rows[16]) {
 __m256i load_codes(const std::int8_t* codes, int nibble, std::int64_t inputs) {
   const std::int64_t output = nibble / 8 * 8 + kAwqOrder[nibble % 8];
   const auto* from = reinterpret_cast<const __m256i*>(codes + output * inputs);
+  __builtin_prefetch(codes + output * inputs + 64);
   return _mm256_add_epi8(_mm256_loadu_si256(from), _mm256_set1_epi8(8));
 }
 
@@ -54,16 +57,17 @@ void pack_stripe(const std::int8_t* codes, std::int64_t inputs, std::uint8_t* wo
   }
 }
 
-// 64 inputs and `stripes` x 32 outputs, from (output, input) on.
-void pack_block(const PackAwq& p, std::int64_t input, std::int64_t output, int stripes) {
-  alignas(64) std::uint8_t words[kInputs * kLine];
+// `inputs` (whole stripes of 32) and `stripes` x 32 outputs, from (output, input) on.
+void pack_block(const PackAwq& p, std::int64_t input, std::int64_t inputs, std::int64_t output,
+                int stripes) {
+  alignas(64) std::uint8_t words[kMaxInputs * kLine];
   for (int stripe = 0; stripe < stripes; ++stripe) {
     const std::int8_t* codes = p.codes + (output + stripe * kStripe) * p.inputs + input;
-    std::uint8_t* to = words + stripe * kStripeBytes;
-    pack_stripe(codes, p.inputs, to);
-    pack_stripe(codes + 32, p.inputs, to + 32 * kLine);
+    for (std::int64_t i = 0; i < inputs; i += kInputs) {
+      pack_stripe(codes + i, p.inputs, words + stripe * kStripeBytes + i * kLine);
+    }
   }
-  for (std::int64_t i = 0; i < kInputs; ++i) {
+  for (std::int64_t i = 0; i < inputs; ++i) {
     std::uint8_t* to = p.words + (input + i) * (p.outputs / 2) + output / 2;
     __builtin_memcpy(to, words + i * kLine, static_cast<unsigned>(stripes) * kStripeBytes);
   }
@@ -89,8 +93,9 @@ void run(const PackAwq& p) {
   for (std::int64_t output = 0; output < outputs; output += kStripes * kStripe) {
     const std::int64_t left = (outputs - output) / kStripe;
     const int stripes = static_cast<int>(left < kStripes ? left : kStripes);
-    for (std::int64_t input = 0; input < inputs; input += kInputs) {
-      pack_block(p, input, output, stripes);
+    for (std::int64_t input = 0; input < inputs; input += kMaxInputs) {
+      const std::int64_t rest = inputs - input;
+      pack_block(p, input, rest < kMaxInputs ? rest : kMaxInputs, output, stripes);
     }
   }
   pack_rest(p, inputs, outputs);

@@ -9,7 +9,7 @@ namespace {
 // A tile is 8 words of 8 outputs. For 4 bits its codes fill one cache line of each output; a pass
 // over kOutputs outputs keeps as many lines open for writing.
 constexpr std::int64_t kTile = 8;
-constexpr std::int64_t kOutputs = 32;
+constexpr std::int64_t kOutputs = 128;
 
 bool supports(const UnpackGptq& p) {
   return (p.bits == 4 || p.bits == 8) && p.outputs >= kTile && p.inputs * p.bits >= kTile * 32 &&
