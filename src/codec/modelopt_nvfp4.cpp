@@ -49,7 +49,7 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   const Tensor* scale = find_part(parts, "weight_scale");
   if (weight == nullptr || scale == nullptr || find_part(parts, "weight_scale_2") == nullptr ||
       weight->dtype != DType::kU8 || scale->dtype != DType::kF8E4M3 || weight->shape.size() != 2 ||
-      weight->shape[1] < 8 || weight->shape[1] % 8 != 0 ||
+      weight->shape[0] < 1 || weight->shape[1] < 8 || weight->shape[1] % 8 != 0 ||
       scale->shape != Shape{weight->shape[0], weight->shape[1] / 8}) {
     return std::nullopt;
   }
