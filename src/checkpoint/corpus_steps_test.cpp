@@ -64,7 +64,7 @@ double step_at(const Decoded& decoded, std::int64_t row, std::int64_t col) {
   const double float_step = std::max(value / 8, scale * 0x1p-9);
   if (w.scheme.element != Element::kInt) return float_step;
   // W4A8 goes through FP8 on its way.
-  return scale * 0.501 + (w.scheme.bits == 4 ? float_step : 0);
+  return scale + (w.scheme.bits == 4 ? float_step : 0);
 }
 
 // The export of AWQ averages the input factors of q, k and v, and of gate and up, anew.

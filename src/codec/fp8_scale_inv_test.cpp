@@ -1,8 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <numeric>
+#include <string>
+
 #include "codec/codec.h"
 #include "codec/testing.h"
 #include "quant/testing.h"
+#include "tensor/float_formats.h"
 
 namespace requant {
 namespace {
@@ -78,6 +83,39 @@ TEST(Fp8ScaleInv, ReadsPowersOfTwoStoredAsBytes) {
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(values_of(*decoded), (std::vector<float>{0.5F, 1}));
   EXPECT_EQ(codec().encode(*decoded)->at("weight_scale_inv").dtype, DType::kF8E8M0);
+}
+
+// torch's own tables of every byte. null is NaN.
+TEST(Fp8Numbers, AreThoseOfTorch) {
+  const Json file = testing_support::vectors("fp8");
+  std::vector<std::uint8_t> bytes(256);
+  std::iota(bytes.begin(), bytes.end(), std::uint8_t{0});
+  const std::pair<const char*, DType> kTables[] = {{"F8_E4M3", DType::kF8E4M3},
+                                                   {"F8_E5M2", DType::kF8E5M2},
+                                                   {"F8_E4M3FNUZ", DType::kF8E4M3Fnuz},
+                                                   {"F8_E5M2FNUZ", DType::kF8E5M2Fnuz},
+                                                   {"F8_E8M0", DType::kF8E8M0}};
+  for (const auto& [name, dtype] : kTables) {
+    const auto& table = file.at({"tables", name})->items();
+    ASSERT_EQ(table.size(), 256U);
+    const Tensor all = testing_support::tensor_of(dtype, {256}, bytes);
+    for (std::int64_t i = 0; i < 256; ++i) {
+      const Json& expected = table[static_cast<std::size_t>(i)];
+      const double value = element_as_double(all, i);
+      if (expected.is_null()) {
+        EXPECT_TRUE(std::isnan(value)) << name << " " << i;
+      } else if (expected.is_string()) {
+        EXPECT_TRUE(std::isinf(value)) << name << " " << i;
+      } else {
+        EXPECT_EQ(static_cast<float>(value), static_cast<float>(*expected.as_double()))
+            << name << " " << i;
+      }
+    }
+  }
+  for (const Json& pair : file.find("f32_to_e4m3fn_torch")->items()) {
+    const float value = std::stof(std::string(*pair.find("in")->as_string()));
+    EXPECT_EQ(f32_to_e4m3fn(value), *pair.find("byte")->as_int()) << value;
+  }
 }
 
 TEST(Fp8ScaleInv, LeavesIntegersAlone) {
