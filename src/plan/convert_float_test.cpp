@@ -101,8 +101,10 @@ TEST_F(ConvertFloats, DoNotDropTheInputsFactors) {
   }
 }
 
-TEST_F(ConvertFloats, TakeWhatIsOnlyReadToDense) {
-  for (const std::string prefix : {"bnb__", "quark__", "torchao__", "gptqmodel__fp8-row"}) {
+TEST_F(ConvertFloats, TakeEveryGridToDense) {
+  for (const std::string prefix :
+       {"bnb__", "quark__", "torchao__", "gptqmodel__fp8-row", "transformers__finegrained_fp8",
+        "modelopt__FP8_PB_WO", "modelopt__NVFP4"}) {
     for (const fs::path& folder : corpus_named(prefix)) {
       SCOPED_TRACE(folder.filename().string());
       const auto done = convert_folder(folder, out(folder, "dense"), {.to = "dense:f32"});
