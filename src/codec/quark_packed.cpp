@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
-
 #include "codec/parts.h"
 
 namespace requant {
@@ -31,22 +29,6 @@ Result<Tensor> unpack(const Tensor& words, const NibbleOrder& order, bool is_uns
         to[(column * kPack + place) * inputs + input] = static_cast<std::int8_t>(code);
         word >>= 4;
       }
-    }
-  }
-  return std::move(out).finish();
-}
-
-// [rows, cols] -> [cols, rows], elements of any width.
-Result<Tensor> transpose(const Tensor& from) {
-  const std::int64_t rows = from.shape[0];
-  const std::int64_t cols = from.shape[1];
-  const std::int64_t width = info(from.dtype).bits / 8;
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(from.dtype, {cols, rows}));
-  std::byte* to = out.bytes().data();
-  for (std::int64_t col = 0; col < cols; ++col) {
-    for (std::int64_t row = 0; row < rows; ++row, to += width) {
-      std::memcpy(to, from.bytes.data() + width * (row * cols + col),
-                  static_cast<std::size_t>(width));
     }
   }
   return std::move(out).finish();
