@@ -212,7 +212,8 @@ Result<CodeRounding> e5m2_to_e4m3fn(const QuantizedWeight& weight) {
 
 Result<ScaleRounding> with_scale_dtype(const QuantizedWeight& weight, DType dtype) {
   ScaleRounding rounding{.weight = weight};
-  if (!is_plain_scale(dtype) || !is_plain_scale(weight.scheme.scale_dtype)) {
+  const DType own = weight.scheme.scale_dtype;
+  if (!is_plain_scale(dtype) || !(is_plain_scale(own) || own == DType::kF8E8M0)) {
     return refused(fmt::format("scales of {} have no form in {}",
                                name_of(weight.scheme.scale_dtype), name_of(dtype)));
   }

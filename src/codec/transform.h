@@ -45,7 +45,8 @@ struct ScaleRounding {
   std::uint64_t scales = 0;  // whose value changed; 0 for F16 or BF16 to F32
 };
 
-// Scales (not the outer ones) in another of F32, F16 and BF16, rounded to nearest even. kRefused
+// Scales (not the outer ones) in another of F32, F16 and BF16, rounded to nearest even; they may be
+// powers of two (E8M0) before. kRefused
 // where a finite scale would become infinite, or one other than 0 would become 0. Its loss is
 // "scale-rounding" unless scales == 0.
 Result<ScaleRounding> with_scale_dtype(const QuantizedWeight& weight, DType dtype);

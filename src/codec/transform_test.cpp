@@ -138,6 +138,19 @@ TEST(WithScaleDtype, WidensExactlyAndCountsWhatNarrowingRounds) {
   EXPECT_FALSE(compare(weight, narrow->weight)->equal);
 }
 
+TEST(WithScaleDtype, WidensPowersOfTwo) {
+  auto weight = random_weight(
+      {.element = Element::kE4M3Fn, .grid = Grid::block(1, 2), .scale_dtype = DType::kF8E8M0}, 2,
+      4);
+  weight.scales =
+      testing_support::tensor_of<std::uint8_t>(DType::kF8E8M0, {2, 2}, {0, 1, 127, 254});
+  const auto wide = with_scale_dtype(weight, DType::kF32);
+  ASSERT_TRUE(wide) << wide.error().message();
+  EXPECT_EQ(wide->scales, 0);
+  EXPECT_TRUE(compare(weight, wide->weight)->equal);
+  EXPECT_FALSE(with_scale_dtype(wide->weight, DType::kF8E8M0));
+}
+
 TEST(WithScaleDtype, RefusesWhatWouldOverflowOrVanish) {
   auto weight = random_weight({.grid = Grid::channel()}, 1, 4);
   weight.scales = f32({1, 1}, {1e6F});

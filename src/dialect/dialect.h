@@ -66,6 +66,9 @@ struct Weight {
   Scheme scheme;  // as the tensors have it
   std::int64_t rows = 0;
   std::int64_t cols = 0;
+  // Matrices of which `rows` holds the rows, one after the other: the experts of a tensor of three
+  // dimensions. Such a weight can be read and verified, not converted.
+  std::int64_t experts = 1;
   // The tensors that store it, by suffix; they belong to the Source.
   std::vector<std::pair<std::string, const TensorInfo*>> parts;
 };

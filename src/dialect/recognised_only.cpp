@@ -17,13 +17,15 @@ struct Marker {
   std::optional<DType> dtype = {};
   std::string_view beside = {};
   bool unique = false;  // no other dialect writes this: it counts without a word in the config
+  std::int64_t beside_elements = 0;  // 0: however many the other tensor has
 };
 
 struct Row {
   std::string_view name;
   std::string_view long_name;
   std::string_view source;
-  std::string_view methods;  // values of quant_method, separated by spaces
+  std::string_view methods;     // values of quant_method, separated by spaces
+  std::string_view needs = {};  // what reading it would take; empty: a codec
   std::array<Marker, 4> markers = {};
   std::string_view config_key = {};  // a key of config.json that only this dialect has
   std::string_view side_file = {};
@@ -32,44 +34,42 @@ struct Row {
 constexpr auto kNoType = std::nullopt;
 
 // In the order of formats' "Detection order"; the more particular before the more general.
-constexpr Row kBitsandbytes = {
-    .name = "bitsandbytes",
-    .long_name = "bitsandbytes: nf4, fp4, LLM.int8()",
-    .source = "bitsandbytes 0.50.2",
-    .methods = "bitsandbytes",
-    .markers = {Marker{"bitsandbytes__*", DType::kU8, "", true},
-                Marker{"SCB", kNoType, "weight", true}, Marker{"absmax", kNoType, "", false}}};
-constexpr Row kExl3 = {.name = "exl3",
-                       .long_name = "ExLlamaV3",
-                       .source = "turboderp-org/exllamav3",
-                       .methods = "exl3",
-                       .markers = {Marker{"trellis", kNoType, "", true}}};
-constexpr Row kExl2 = {.name = "exl2",
-                       .long_name = "ExLlamaV2",
-                       .source = "turboderp-org/exllamav2",
-                       .methods = "exl2",
-                       .markers = {Marker{"q_weight", kNoType, "", true}}};
+constexpr Row kExl3 = {
+    .name = "exl3",
+    .long_name = "ExLlamaV3",
+    .source = "turboderp-org/exllamav3",
+    .methods = "exl3",
+    .needs =
+        "its trellis codes need the generator of their codebook and the rotations of both sides",
+    .markers = {Marker{"trellis", kNoType, "", true}}};
+constexpr Row kExl2 = {
+    .name = "exl2",
+    .long_name = "ExLlamaV2",
+    .source = "turboderp-org/exllamav2",
+    .methods = "exl2",
+    .needs = "its groups of rows have 2 to 8 bits each and a permutation of inputs",
+    .markers = {Marker{"q_weight", kNoType, "", true}}};
 constexpr Row kAqlm = {.name = "aqlm",
                        .long_name = "AQLM",
                        .source = "Vahe1994/AQLM",
                        .methods = "aqlm",
+                       .needs = "its weights are sums of vectors from several codebooks",
                        .markers = {Marker{"codebooks", kNoType, "", true}}};
-constexpr Row kVptq = {.name = "vptq",
-                       .long_name = "VPTQ",
-                       .source = "microsoft/VPTQ",
-                       .methods = "vptq",
-                       .markers = {Marker{"centroids", kNoType, "", false}}};
+constexpr Row kVptq = {
+    .name = "vptq",
+    .long_name = "VPTQ",
+    .source = "microsoft/VPTQ",
+    .methods = "vptq",
+    .needs =
+        "its weights are vectors from codebooks with residuals, outlier columns and a permutation",
+    .markers = {Marker{"indices", kNoType, "weight_scale", true},
+                Marker{"indices", kNoType, "", false}}};
 constexpr Row kQuanto = {.name = "quanto",
                          .long_name = "optimum-quanto",
                          .source = "optimum-quanto 0.2.7",
                          .methods = "quanto",
+                         .needs = "its groups lie across the first dimension, packed in slabs",
                          .markers = {Marker{"_data", kNoType, "", true}}};
-constexpr Row kTorchao = {
-    .name = "torchao",
-    .long_name = "torchao",
-    .source = "torchao 0.15 safetensors support",
-    .methods = "torchao",
-    .markers = {Marker{"_weight_qdata", kNoType, "", true}, Marker{"weight", kNoType, "", false}}};
 constexpr Row kGguf = {.name = "gguf",
                        .long_name = "GGUF blocks in safetensors (GPTQModel)",
                        .source = "GPTQModel f4c327a1",
@@ -81,61 +81,40 @@ constexpr Row kMlx = {.name = "mlx",
                       .methods = "mlx",
                       .markers = {Marker{"weight", DType::kU32, "scales", true}},
                       .config_key = "quantization"};
-constexpr Row kMxfp4 = {.name = "mxfp4",
-                        .long_name = "gpt-oss MXFP4 blocks",
-                        .source = "transformers 5.17 mxfp4",
-                        .methods = "mxfp4",
-                        .markers = {Marker{"gate_up_proj_blocks", DType::kU8, "", true},
-                                    Marker{"down_proj_blocks", DType::kU8, "", true}}};
-constexpr Row kQuark = {.name = "quark",
-                        .long_name = "AMD Quark",
-                        .source = "amd-quark 0.13",
-                        .methods = "quark",
-                        .markers = {Marker{"weight", DType::kI32, "weight_scale", true},
-                                    Marker{"weight", kNoType, "weight_scale", false}}};
-constexpr Row kModelopt = {.name = "modelopt",
-                           .long_name = "NVIDIA ModelOpt",
-                           .source = "nvidia-modelopt 0.47.0",
-                           .methods = "modelopt modelopt_fp4 modelopt_mxfp8 modelopt_mixed",
-                           .markers = {Marker{"weight", DType::kU8, "weight_scale_2", true},
-                                       Marker{"weight", DType::kU8, "weight_scale", false},
-                                       Marker{"weight", DType::kF8E4M3, "weight_scale", false},
-                                       Marker{"weight", DType::kI8, "weight_scale", false}},
-                           .side_file = "hf_quant_config.json"};
-constexpr Row kFbgemm = {.name = "fbgemm_fp8",
-                         .long_name = "FBGEMM FP8 rows",
-                         .source = "transformers 5.17 fbgemm_fp8",
-                         .methods = "fbgemm_fp8",
-                         .markers = {Marker{"weight", DType::kF8E4M3, "weight_scale", false}}};
-constexpr Row kFp8 = {.name = "fp8",
-                      .long_name = "FP8 blocks (DeepSeek, transformers) and per tensor",
-                      .source = "transformers 5.17 finegrained_fp8; vLLM fp8",
-                      .methods = "fp8",
-                      .markers = {Marker{"weight", DType::kF8E4M3, "weight_scale_inv", true},
-                                  Marker{"weight", DType::kF8E4M3, "weight_scale", false},
-                                  Marker{"weight", DType::kF8E4M3, "", false},
-                                  Marker{"weight", DType::kF8E5M2, "weight_scale_inv", true}}};
 constexpr Row kEetq = {.name = "eetq",
                        .long_name = "EETQ int8",
                        .source = "NetEase-FuXi/EETQ",
                        .methods = "eetq",
+                       .needs = "its codes lie in the order of a CUTLASS kernel",
                        .markers = {Marker{"weight", DType::kI8, "weight_scales", true}}};
 constexpr Row kBitnet = {.name = "bitnet",
                          .long_name = "BitNet ternary",
                          .source = "transformers 5.17",
                          .methods = "bitnet",
-                         .markers = {Marker{"weight", DType::kU8, "weight_scale", false}}};
+                         .needs = "its scale divides or multiplies as the config's mode says",
+                         .markers = {Marker{"weight", DType::kU8, "weight_scale", true, 1}}};
 constexpr Row kHiggs = {.name = "higgs",
                         .long_name = "HIGGS",
                         .source = "transformers 5.17",
-                        .methods = "higgs spqr",
-                        .markers = {Marker{"weight", kNoType, "scales", false},
-                                    Marker{"dense_weights", kNoType, "", true}}};
+                        .methods = "higgs",
+                        .needs = "its codes lie in tiles that FLUTE chose for one GPU, rotated",
+                        .markers = {Marker{"tables2", kNoType, "scales", true},
+                                    Marker{"tables", kNoType, "scales", true}}};
+constexpr Row kSpqr = {.name = "spqr",
+                       .long_name = "SpQR",
+                       .source = "transformers 5.17",
+                       .methods = "spqr",
+                       .needs = "its weights are tiles of 3 bits and a sparse list of outliers",
+                       .markers = {Marker{"dense_weights", kNoType, "", true}}};
 
 bool fits(const ModuleTensors& module, const Marker& marker, std::string_view suffix) {
   const TensorInfo* tensor = module.find(suffix);
   if (tensor == nullptr || (marker.dtype && tensor->dtype != *marker.dtype)) return false;
-  return marker.beside.empty() || module.find(marker.beside) != nullptr;
+  if (marker.beside.empty()) return true;
+  const TensorInfo* other = module.find(marker.beside);
+  if (other == nullptr) return false;
+  return marker.beside_elements == 0 ||
+         element_count(other->shape) == static_cast<std::uint64_t>(marker.beside_elements);
 }
 
 // A suffix or, for one that ends in "*", the first that begins so; empty when there is none.
@@ -185,7 +164,8 @@ Recognition recognize(const Facts& facts) {
 
 template <const Row& row>
 Result<Resolution> resolve(const Facts&) {
-  return refused(fmt::format("{} checkpoints ({}) cannot be read yet", row.name, row.long_name));
+  return refused(fmt::format("{} checkpoints ({}) cannot be read yet{}{}", row.name, row.long_name,
+                             row.needs.empty() ? "" : ": ", row.needs));
 }
 
 template <const Row& row>
@@ -198,13 +178,10 @@ constexpr Dialect dialect_of() {
           .quant_methods = row.methods};
 }
 
-constexpr Dialect kDialects[] = {
-    dialect_of<kBitsandbytes>(), dialect_of<kExl3>(),  dialect_of<kExl2>(),
-    dialect_of<kAqlm>(),         dialect_of<kVptq>(),  dialect_of<kQuanto>(),
-    dialect_of<kTorchao>(),      dialect_of<kGguf>(),  dialect_of<kMlx>(),
-    dialect_of<kMxfp4>(),        dialect_of<kQuark>(), dialect_of<kModelopt>(),
-    dialect_of<kFbgemm>(),       dialect_of<kFp8>(),   dialect_of<kEetq>(),
-    dialect_of<kBitnet>(),       dialect_of<kHiggs>()};
+constexpr Dialect kDialects[] = {dialect_of<kExl3>(),  dialect_of<kExl2>(),   dialect_of<kAqlm>(),
+                                 dialect_of<kVptq>(),  dialect_of<kQuanto>(), dialect_of<kGguf>(),
+                                 dialect_of<kMlx>(),   dialect_of<kEetq>(),   dialect_of<kBitnet>(),
+                                 dialect_of<kHiggs>(), dialect_of<kSpqr>()};
 
 }  // namespace
 

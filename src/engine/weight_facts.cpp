@@ -115,7 +115,9 @@ void set_from_scheme(EngineFacts& facts, const Scheme& scheme) {
   facts.set("w.symmetric", scheme.offset == Offset::kNone);
   facts.set("w.dynamic", false);
   facts.set("w.actorder", scheme.permuted ? FactValue("group") : FactValue());
-  facts.set("w.scale_dtype", {});
+  // Powers of two are a type of their own, which old releases of torch do not have.
+  const bool is_power = scheme.scale_dtype == DType::kF8E8M0;
+  facts.set("w.scale_dtype", is_power ? FactValue("F8_E8M0") : FactValue());
   facts.set("w.block_structure_kind", {});
   facts.set("out", {});
   const Activations& activations = scheme.activations;
@@ -170,6 +172,7 @@ EngineFacts facts_of(const WeightClass& weights, const Situation& situation) {
   facts.set("w.role", role_of(weight.place.role));
   facts.set("w.quantised", true);
   facts.set("w.fused", weights.fused);
+  facts.set("w.fused_into", leaf_of(weight.place.fused));
   facts.set("w.g_idx", weight.scheme.permuted);
   facts.set("w.zero_points", weight.scheme.offset != Offset::kNone);
   const std::string code = "uint" + std::to_string(weight.scheme.bits);

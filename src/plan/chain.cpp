@@ -55,6 +55,7 @@ std::vector<Element> elements_from(const Scheme& source) {
 }
 
 std::vector<DType> scale_dtypes_from(const Scheme& source) {
+  if (source.scale_dtype == DType::kF8E8M0) return {source.scale_dtype, DType::kF32};
   std::vector<DType> dtypes = {source.scale_dtype};
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     if (dtype != source.scale_dtype) dtypes.push_back(dtype);

@@ -29,6 +29,7 @@ Tensor rows_of(const Tensor& tensor, std::int64_t begin, std::int64_t rows, std:
 }
 
 QuantizedWeight rows_of(const QuantizedWeight& weight, std::int64_t begin, std::int64_t rows) {
+  if (rows == weight.rows) return weight;  // also what cannot be cut
   QuantizedWeight part = weight;
   part.rows = rows;
   part.codes = rows_of(weight.codes, begin, rows, weight.rows);

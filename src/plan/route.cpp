@@ -143,6 +143,10 @@ std::optional<PlainParts> plain_parts(const Weight& weight) {
 
 Result<Route> make_route(const Weight& weight, const Dialect& from, const Target& target,
                          const Json& config, const RouteRules& rules) {
+  if (weight.experts > 1) {
+    return refused(
+        fmt::format("{} experts in one tensor cannot be taken apart yet", weight.experts));
+  }
   Route route;
   route.from = weight.codec;
   route.source = weight.scheme;

@@ -39,7 +39,7 @@ struct QuantizedWeight {
 
   Tensor codebook;          // F32 [n], or [n, d] where one index gives d consecutive elements
   Tensor permutation;       // I32 [cols]: column of the grid that input k uses; beyond it: NaN
-  Tensor input_multiplier;  // [cols], dtype as stored
+  Tensor input_multiplier;  // [cols] of scheme.multiplier_dtype
 
   Tensor input_scale;  // [1], a static activation scale, raw bits as stored; NVFP4 has one beside
                        // activations that are dynamic per group

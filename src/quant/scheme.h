@@ -116,7 +116,8 @@ struct Scheme {
   std::optional<OuterScale> outer = {};
   bool permuted = false;          // QuantizedWeight::permutation gives each input's group
   bool input_multiplier = false;  // inputs are multiplied by QuantizedWeight::input_multiplier
-  std::string rotation = {};      // names a rotation of the inputs; empty: none
+  DType multiplier_dtype = DType::kBF16;  // of input_multiplier
+  std::string rotation = {};              // names a rotation of the inputs; empty: none
   Activations activations = {};
 
   // A weight that is not quantised, as this form says it: each element its own scale, codes all 1.

@@ -124,7 +124,9 @@ QuantizedWeight random_weight(const Scheme& scheme, std::int64_t rows, std::int6
     }
     w.permutation = tensor_of(DType::kI32, {cols}, groups);
   }
-  if (scheme.input_multiplier) w.input_multiplier = random_numbers(DType::kBF16, {cols}, random);
+  if (scheme.input_multiplier) {
+    w.input_multiplier = random_numbers(scheme.multiplier_dtype, {cols}, random);
+  }
   add_activations(w, random);
   const auto valid = validate(w);
   EXPECT_TRUE(valid) << valid.error().message();

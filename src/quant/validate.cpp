@@ -170,7 +170,10 @@ Result<void> check_inputs(const QuantizedWeight& w) {
     RQ_CHECK(check_empty("permutation", w.permutation));
   }
   if (!w.scheme.input_multiplier) return check_empty("input_multiplier", w.input_multiplier);
-  return check_tensor("input_multiplier", w.input_multiplier, kFloats, {w.cols});
+  if (!one_of(w.scheme.multiplier_dtype, kFloats)) {
+    return corrupt(fmt::format("an input multiplier of {}", name_of(w.scheme.multiplier_dtype)));
+  }
+  return check_tensor("input_multiplier", w.input_multiplier, w.scheme.multiplier_dtype, {w.cols});
 }
 
 Result<void> check_activations(const QuantizedWeight& w) {

@@ -1,0 +1,112 @@
+#include "codec/quark_packed.h"
+
+#include <fmt/format.h>
+
+#include "codec/parts.h"
+
+namespace requant {
+namespace {
+
+constexpr std::int64_t kPack = 8;
+
+bool is_scale_dtype(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
+}
+
+// words [n, out / 8] -> I8 [out, n].
+Result<Tensor> unpack(const Tensor& words, const NibbleOrder& order, bool is_unsigned) {
+  const std::int64_t inputs = words.shape[0];
+  const std::int64_t columns = words.shape[1];
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {columns * kPack, inputs}));
+  const auto* from = words.as<std::uint32_t>().data();
+  auto* to = out.as<std::int8_t>().data();
+  for (std::int64_t input = 0; input < inputs; ++input) {
+    for (std::int64_t column = 0; column < columns; ++column) {
+      std::uint32_t word = *from++;
+      for (const int place : order) {
+        const auto nibble = static_cast<int>(word & 15);
+        const int code = is_unsigned ? nibble - 8 : (nibble ^ 8) - 8;
+        to[(column * kPack + place) * inputs + input] = static_cast<std::int8_t>(code);
+        word >>= 4;
+      }
+    }
+  }
+  return std::move(out).finish();
+}
+
+Result<void> check_zeros(const Tensor& words) {
+  for (const std::uint32_t word : words.as<std::uint32_t>()) {
+    if (word != 0) return corrupt("'weight_zero_point' is not 0 though the scheme is symmetric");
+  }
+  return {};
+}
+
+}  // namespace
+
+bool holds_quark_packed(const Scheme& s) {
+  return s.element == Element::kInt && s.bits == 4 && s.grid.is_group() &&
+         is_scale_dtype(s.scale_dtype) && s.offset != Offset::kMinimum && !s.outer && !s.permuted &&
+         !s.input_multiplier && s.rotation.empty() && s.activations.kind == ActivationKind::kNone;
+}
+
+std::optional<Scheme> quark_packed_scheme_of(const WeightParts& parts, const Scheme& declared) {
+  const Tensor* weight = find_part(parts, "weight");
+  const Tensor* scale = find_part(parts, "weight_scale");
+  const Tensor* zero = find_part(parts, "weight_zero_point");
+  if (weight == nullptr || scale == nullptr || weight->dtype != DType::kI32 ||
+      weight->shape.size() != 2 || scale->shape.size() != 2) {
+    return std::nullopt;
+  }
+  const std::int64_t inputs = weight->shape[0];
+  const std::int64_t groups = scale->shape[0];
+  const std::int64_t outputs = scale->shape[1];
+  if (inputs < 1 || groups < 1 || outputs < kPack || outputs % kPack != 0 || inputs % groups != 0 ||
+      weight->shape[1] != outputs / kPack) {
+    return std::nullopt;
+  }
+  const bool wants_zero = declared.offset == Offset::kZero;
+  if ((zero == nullptr && wants_zero) ||
+      (zero != nullptr &&
+       (zero->dtype != DType::kI32 || zero->shape != Shape{groups, outputs / kPack}))) {
+    return std::nullopt;
+  }
+  Scheme scheme;
+  scheme.bits = 4;
+  scheme.grid = Grid::group(inputs / groups);
+  scheme.scale_dtype = scale->dtype;
+  scheme.offset = declared.offset;
+  return holds_quark_packed(scheme) ? std::optional(scheme) : std::nullopt;
+}
+
+Result<QuantizedWeight> decode_quark_packed(const WeightParts& parts, const Scheme& scheme,
+                                            const NibbleOrder& order) {
+  if (!holds_quark_packed(scheme)) return refused("quark-int4 does not hold " + describe(scheme));
+  RQ_TRY(const Tensor weight, require_part(parts, "weight"));
+  if (weight.dtype != DType::kI32 || weight.shape.size() != 2 || weight.bytes.empty()) {
+    return unexpected("weight", weight, "I32 [in, out / 8]");
+  }
+  QuantizedWeight out;
+  out.scheme = scheme;
+  out.rows = weight.shape[1] * kPack;
+  out.cols = weight.shape[0];
+  const std::int64_t groups = scheme.grid.cols_of(out.rows, out.cols);
+  RQ_TRY(const Tensor scale,
+         require_part(parts, "weight_scale", scheme.scale_dtype, {groups, out.rows}));
+  RQ_TRY(out.scales, transpose(scale));
+  const bool is_unsigned = scheme.offset == Offset::kZero;
+  RQ_TRY(out.codes, unpack(weight, order, is_unsigned));
+  if (is_unsigned || find_part(parts, "weight_zero_point") != nullptr) {
+    RQ_TRY(const Tensor words,
+           require_part(parts, "weight_zero_point", DType::kI32, {groups, weight.shape[1]}));
+    if (is_unsigned) {
+      RQ_TRY(const Tensor zeros, unpack(words, order, true));
+      RQ_TRY(out.zeros, widen_i8(zeros));
+    } else {
+      RQ_CHECK(check_zeros(words));
+    }
+  }
+  RQ_CHECK(validate(out));
+  return out;
+}
+
+}  // namespace requant
