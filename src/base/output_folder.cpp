@@ -285,7 +285,7 @@ Result<void> OutputFolder::put_in_place() const {
 Result<void> OutputFolder::commit() {
   RQ_CHECK(sync_tree(staging_));
   RQ_CHECK(put_in_place());
-  const auto safe = sync_folder(out_.parent_path());
+  auto safe = sync_folder(out_.parent_path());
   remove_partial();
   return safe;
 }

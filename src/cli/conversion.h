@@ -5,7 +5,7 @@
 
 #include "requant/convert.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11 calls it so
 class App;
 }
 

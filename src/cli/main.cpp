@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
+#include <exception>
 #include <string>
 
 #include "cli/command.h"
@@ -49,4 +50,9 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace requant::cli
 
-int main(int argc, char** argv) { return requant::cli::run(argc, argv); }
+int main(int argc, char** argv) try {
+  return requant::cli::run(argc, argv);
+} catch (const std::exception& problem) {  // out of memory, or out of threads
+  (void)std::fprintf(stderr, "error: %s\n", problem.what());
+  return requant::cli::kNoResources;
+}

@@ -8,7 +8,7 @@
 #include "requant/finding.h"
 #include "requant/result.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11 calls it so
 class App;
 }
 

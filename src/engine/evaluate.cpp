@@ -49,7 +49,7 @@ std::optional<FactValue> named(std::string_view name, const EngineFacts& facts) 
   const auto alias = kAliases.find(name);
   if (alias != kAliases.end()) return facts.find(alias->second);
   for (const std::string_view prefix : {"", "cfg.", "kv.", "w."}) {
-    const auto value = facts.find(std::string(prefix) + std::string(name));
+    auto value = facts.find(std::string(prefix) + std::string(name));
     if (value && !value->is_null()) return value;
   }
   return std::nullopt;

@@ -186,7 +186,7 @@ void set_kv_facts(Situation& situation) {
     return;
   }
   EngineFacts& facts = situation.facts;
-  const auto value = [&](std::string_view key, FactValue otherwise) {
+  const auto value = [&](std::string_view key, const FactValue& otherwise) {
     const Json* found = scheme->find(key);
     return found == nullptr ? otherwise : value_of(*found);
   };
