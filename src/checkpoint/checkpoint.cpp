@@ -25,6 +25,12 @@ std::span<const Finding> Checkpoint::findings() const { return state_->findings;
 const std::vector<std::string>& Checkpoint::files() const { return state_->files; }
 
 WriterGuess Checkpoint::writer() const {
+  const auto receipt = state_->side.find("requant.json");
+  if (receipt != state_->side.end()) {
+    const Json* version = receipt->second.find("requant");
+    const auto text = version == nullptr ? std::nullopt : version->as_string();
+    if (text) return {"requant", printable(*text, 32), {"there is a requant.json"}};
+  }
   return state_->dialect->writer == nullptr ? WriterGuess()
                                             : state_->dialect->writer(*state_->facts);
 }
