@@ -47,6 +47,7 @@ class LossSet {
   bool empty() const { return bits_ == 0; }
   std::vector<Loss> list() const;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of <=> for a pointer
   friend auto operator<=>(const LossSet&, const LossSet&) = default;
 
  private:

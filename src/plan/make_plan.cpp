@@ -166,8 +166,9 @@ class Planner {
       after.parts.emplace_back(spec.suffix, add_target_tensor(output));
     }
     count_losses(weight, route);
-    if (route.to != nullptr) plan_.target_weights.push_back(std::move(after));
-    if (route.to == nullptr) {
+    if (route.to != nullptr) {
+      plan_.target_weights.push_back(std::move(after));
+    } else {
       plan_.target_dense.push_back({weight.module, weight.place, after.parts.front().second, true});
     }
     plan_.weights.push_back(std::move(step));
