@@ -130,9 +130,9 @@ Result<void> carry(Run& run, const WeightStep& step, std::span<std::byte> space)
 
 Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> space) {
   const Route& route = run.plan.routes[step.route];
-  const auto result = route.to == nullptr     ? decode_to_dense(run, step)
-                      : route.carried.empty() ? transcode(run, step)
-                                              : carry(run, step, space);
+  auto result = route.to == nullptr     ? decode_to_dense(run, step)
+                : route.carried.empty() ? transcode(run, step)
+                                        : carry(run, step, space);
   if (!result && result.error().code() == ErrorCode::kInterrupted) return result;
   RQ_CHECK_IN(result, printable(step.weight->module));
   return {};
