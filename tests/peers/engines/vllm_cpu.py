@@ -26,6 +26,9 @@ import vllm.model_executor.layers.quantization.compressed_tensors.compressed_ten
 import vllm.model_executor.models.llama  # noqa: E402,F401
 
 import jobs  # noqa: E402
+import wna16  # noqa: E402
+
+wna16.install()
 
 VISION_PARTS = ("vision_model", "vision_tower", "visual")
 
