@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "dialect/auto_round_write.h"
 #include "dialect/dialect.h"
 #include "dialect/gptq_config.h"
 #include "dialect/gptq_reading.h"
@@ -230,6 +231,8 @@ const Dialect k_dialect_auto_round = {
     .recognize = recognize,
     .resolve = resolve,
     .writer = writer,
+    .codec_for = auto_round_codec_for,
+    .quantization_config = auto_round_quantization_config,
     .quant_methods = "auto-round intel/auto-round auto_round",
 };
 

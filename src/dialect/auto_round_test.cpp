@@ -80,5 +80,54 @@ TEST(AutoRoundDialect, FollowsExtraConfig) {
   EXPECT_TRUE(has_rule(dialect().resolve(dense.facts())->findings, "auto-round.scheme"));
 }
 
+TargetWeight target(std::string module, Role role, int bits, Offset offset) {
+  TargetWeight target;
+  target.module = std::move(module);
+  target.place.role = role;
+  target.scheme = {
+      .bits = bits, .grid = Grid::group(32), .scale_dtype = DType::kF16, .offset = offset};
+  return target;
+}
+
+// What it writes must mean the same when it is read.
+TEST(AutoRoundDialect, WritesThePackingFormatOfItsWeights) {
+  const Json json = Json::object();
+  const Architecture architecture = Architecture::of(json);
+  const std::vector head = {target("lm_head", Role::kLmHead, 16, Offset::kNone)};
+  const auto packing = [&](int bits, Offset offset) {
+    const std::vector quantized = {
+        target("model.layers.0.mlp.up_proj", Role::kLinear, bits, offset)};
+    const auto block = dialect().quantization_config({json, architecture, quantized, head});
+    EXPECT_TRUE(block) << block.error().message();
+    EXPECT_EQ(block->find("extra_config"), nullptr);
+    return std::string(*block->find("packing_format")->as_string());
+  };
+  EXPECT_EQ(packing(4, Offset::kNone), "auto_round:auto_gptq");
+  EXPECT_EQ(packing(4, Offset::kZero), "auto_round:auto_awq");
+  EXPECT_EQ(packing(8, Offset::kZero), "auto_round:gptqmodel");
+  const std::vector mixed = {
+      target("model.layers.0.mlp.up_proj", Role::kLinear, 4, Offset::kNone),
+      target("model.layers.0.mlp.down_proj", Role::kLinear, 4, Offset::kZero)};
+  EXPECT_FALSE(dialect().quantization_config({json, architecture, mixed, head}));
+  Scheme permuted = mixed[0].scheme;
+  permuted.permuted = true;
+  EXPECT_EQ(dialect().codec_for(permuted), nullptr);
+}
+
+TEST(AutoRoundDialect, NamesWhatDiffersInExtraConfig) {
+  const Json json = Json::object();
+  const std::vector quantized = {
+      target("model.layers.0.mlp.up_proj", Role::kLinear, 4, Offset::kNone),
+      target("model.layers.1.mlp.up_proj", Role::kLinear, 4, Offset::kNone),
+      target("model.layers.1.mlp.down_proj", Role::kLinear, 8, Offset::kNone)};
+  const std::vector dense = {target("model.layers.0.mlp.gate", Role::kRouter, 16, Offset::kNone)};
+  const auto block =
+      dialect().quantization_config({json, Architecture::of(json), quantized, dense});
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->find("extra_config")->dump(),
+            R"({"model.layers.0.mlp.gate": {"bits": 16, "data_type": "float"}, )"
+            R"("model.layers.1.mlp.down_proj": {"bits": 8, "group_size": 32}})");
+}
+
 }  // namespace
 }  // namespace requant

@@ -59,6 +59,15 @@ TEST(ConvertGptq, KeepsEveryNumberOfEveryLayout) {
   }
 }
 
+TEST(ConvertGptq, WritesAutoRound) {
+  const TemporaryFolder work;
+  const fs::path folder = corpus_folder("autoawq__gemm-w4g128__tiny_llama");
+  const auto done = convert_folder(folder, work / "out", {.to = "auto-round"});
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_THAT(mismatches(folder, work / "out"), IsEmpty());
+  EXPECT_THAT(different_tensors(folder, work / "out"), IsEmpty());
+}
+
 TEST(ConvertGptq, RefusesGroupsOutOfOrderForAwq) {
   const TemporaryFolder work;
   for (const fs::path& folder : corpus_named("autogptq0.7.1__w4g128-asym-descact")) {
