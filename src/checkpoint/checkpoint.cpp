@@ -45,6 +45,9 @@ Result<WeightParts> Checkpoint::read_parts(const Weight& weight) const {
 }
 
 Result<QuantizedWeight> Checkpoint::read(const Weight& weight) const {
+  if (weight.codec->decode == nullptr) {
+    return refused(printable(weight.module) + ": " + std::string(weight.codec->long_name));
+  }
   RQ_TRY(const WeightParts parts, read_parts(weight));
   const std::string& file = state_->source.files()[weight.parts.front().second->file].label();
   RQ_TRY_IN(auto decoded, weight.codec->decode(parts, weight.scheme),

@@ -13,37 +13,20 @@
 
 #include <algorithm>
 
-#include "base/text.h"
 #include "codec/codec.h"
+#include "codec/ct_parts.h"
 #include "codec/grid_shape.h"
 #include "codec/parts.h"
 
 namespace requant {
 namespace {
 
-bool is_scale_dtype(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
-}
-
-bool holds_activations(const Activations& activations) {
-  switch (activations.kind) {
-    case ActivationKind::kNone:
-      return true;
-    case ActivationKind::kStatic:
-      return activations.granularity == Granularity::kTensor &&
-             activations.orientation == Orientation::kMultiplier;
-    case ActivationKind::kDynamic:
-      return true;
-  }
-  return false;
-}
-
 bool holds(const Scheme& s) {
-  const bool is_int = s.element == Element::kInt && s.bits >= 2 && s.bits <= 8;
+  const bool is_int = s.element == Element::kInt && s.bits >= 1 && s.bits <= 8;
   const bool is_float = s.element == Element::kE4M3Fn && s.offset == Offset::kNone;
   return (is_int || is_float) && s.offset != Offset::kMinimum && !s.grid.flat && !s.is_dense() &&
-         is_scale_dtype(s.scale_dtype) && !s.outer && !s.permuted && !s.input_multiplier &&
-         s.rotation.empty() && holds_activations(s.activations);
+         is_ct_scale(s.scale_dtype) && !s.outer && !s.permuted && !s.input_multiplier &&
+         s.rotation.empty() && holds_ct_activations(s.activations);
 }
 
 Error not_held(const Scheme& scheme) {
@@ -55,7 +38,7 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   const Tensor* scale = find_part(parts, "weight_scale");
   if (weight == nullptr || scale == nullptr || weight->shape.size() != 2) return std::nullopt;
   const bool is_int = weight->dtype == DType::kI8;
-  if ((!is_int && weight->dtype != DType::kF8E4M3) || !is_scale_dtype(scale->dtype)) {
+  if ((!is_int && weight->dtype != DType::kF8E4M3) || !is_ct_scale(scale->dtype)) {
     return std::nullopt;
   }
   const auto grid = grid_of_shape(scale->shape, weight->shape[0], weight->shape[1], declared.grid);
@@ -63,7 +46,7 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
 
   Scheme scheme;
   scheme.element = is_int ? Element::kInt : Element::kE4M3Fn;
-  const bool declares_bits = is_int && declared.element == Element::kInt && declared.bits >= 2;
+  const bool declares_bits = is_int && declared.element == Element::kInt && declared.bits >= 1;
   if (declares_bits && declared.bits <= 8) scheme.bits = declared.bits;
   scheme.grid = *grid;
   scheme.scale_dtype = scale->dtype;
@@ -85,65 +68,6 @@ Result<void> check_range(const Tensor& codes, int bits) {
   return corrupt(fmt::format("'weight' holds {}, outside {} bits", int{*outside}, bits));
 }
 
-// A companion of any spelling of the grid's shape.
-Result<Tensor> require_on_grid(const WeightParts& parts, std::string_view name, DType dtype,
-                               const QuantizedWeight& w) {
-  RQ_TRY(Tensor tensor, require_part(parts, name));
-  const Shape full = {w.scheme.grid.rows_of(w.rows, w.cols), w.scheme.grid.cols_of(w.rows, w.cols)};
-  const bool flat_ok =
-      full[1] == 1 && (tensor.shape == Shape{full[0]} || (full[0] == 1 && tensor.shape.empty()));
-  if (tensor.dtype != dtype || (tensor.shape != full && !flat_ok)) {
-    return unexpected(name, tensor, fmt::format("{} {}", name_of(dtype), to_string(full)));
-  }
-  return relabel(std::move(tensor), dtype, full);
-}
-
-Result<Tensor> narrow(std::string_view name, const Tensor& tensor, Shape shape) {
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, std::move(shape)));
-  const std::int64_t count = tensor.elements();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double value = element_as_double(tensor, i);
-    if (value < -128 || value > 127) {
-      return refused(fmt::format("{} holds {}, which I8 cannot", in_quotes(name), value));
-    }
-    out.as<std::int8_t>()[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(value);
-  }
-  return std::move(out).finish();
-}
-
-// Zero points that a symmetric scheme ignores must really be 0.
-Result<void> check_no_zero_points(const WeightParts& parts) {
-  if (find_part(parts, "weight_zero_point") == nullptr) return {};
-  RQ_TRY(const Tensor zeros, require_part(parts, "weight_zero_point"));
-  if (info(zeros.dtype).bits < 8)
-    return corrupt("'weight_zero_point' is " + std::string(name_of(zeros.dtype)));
-  const std::int64_t count = zeros.elements();
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (element_as_double(zeros, i) != 0) {
-      return corrupt("'weight_zero_point' is not 0 though the scheme is symmetric");
-    }
-  }
-  return {};
-}
-
-Result<void> decode_activations(const WeightParts& parts, QuantizedWeight& out) {
-  const Activations& activations = out.scheme.activations;
-  if (activations.kind != ActivationKind::kStatic) return {};
-  RQ_TRY(Tensor scale, require_part(parts, "input_scale"));
-  if (!is_scale_dtype(scale.dtype) || scale.elements() != 1) {
-    return unexpected("input_scale", scale, "one F32, BF16 or F16");
-  }
-  const DType dtype = scale.dtype;
-  out.input_scale = relabel(std::move(scale), dtype, {1});
-  if (activations.symmetric) return {};
-  RQ_TRY(Tensor zero, require_part(parts, "input_zero_point"));
-  if (zero.dtype != DType::kI8 || zero.elements() != 1) {
-    return unexpected("input_zero_point", zero, "I8 [1]");
-  }
-  RQ_TRY(out.input_zero, widen_i8(relabel(std::move(zero), DType::kI8, {1})));
-  return {};
-}
-
 Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   if (!holds(scheme)) return not_held(scheme);
   const bool is_int = scheme.element == Element::kInt;
@@ -163,54 +87,38 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
     RQ_TRY(const Tensor zeros, require_on_grid(parts, "weight_zero_point", DType::kI8, out));
     RQ_TRY(out.zeros, widen_i8(zeros));
   } else {
-    RQ_CHECK(check_no_zero_points(parts));
+    RQ_CHECK(check_zero_points_absent(parts));
   }
-  RQ_CHECK(decode_activations(parts, out));
+  RQ_CHECK(decode_ct_activations(parts, out));
   RQ_CHECK(validate(out));
   return out;
-}
-
-// As the library spells it: a tensor's one value is [1].
-Shape stored_shape(const Grid& grid, std::int64_t rows, std::int64_t cols) {
-  if (grid.is_tensor()) return {1};
-  return {grid.rows_of(rows, cols), grid.cols_of(rows, cols)};
 }
 
 Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
   if (!holds(scheme)) return not_held(scheme);
   const bool is_int = scheme.element == Element::kInt;
-  const Shape grid = stored_shape(scheme.grid, rows, cols);
+  const Shape grid = ct_grid_shape(scheme.grid, rows, cols);
   std::vector<PartSpec> specs = {{"weight", is_int ? DType::kI8 : DType::kF8E4M3, {rows, cols}},
                                  {"weight_scale", scheme.scale_dtype, grid}};
   if (scheme.offset == Offset::kZero) specs.push_back({"weight_zero_point", DType::kI8, grid});
-  if (scheme.activations.kind == ActivationKind::kStatic) {
-    specs.push_back({"input_scale", DType::kF32, {1}});
-    if (!scheme.activations.symmetric) specs.push_back({"input_zero_point", DType::kI8, {1}});
-  }
+  add_ct_activations(scheme, specs);
   return specs;
 }
 
 Result<WeightParts> encode(const QuantizedWeight& weight) {
   RQ_CHECK(validate(weight));
   const Scheme& scheme = weight.scheme;
-  const bool is_static = scheme.activations.kind == ActivationKind::kStatic;
-  if (!holds(scheme) || is_static == weight.input_scale.empty()) return not_held(scheme);
+  if (!holds(scheme)) return not_held(scheme);
   const bool is_int = scheme.element == Element::kInt;
   if (is_int) RQ_CHECK(check_range(weight.codes, scheme.bits));
-  const Shape grid = stored_shape(scheme.grid, weight.rows, weight.cols);
+  const Shape grid = ct_grid_shape(scheme.grid, weight.rows, weight.cols);
   WeightParts parts;
   parts["weight"] = relabel(weight.codes, is_int ? DType::kI8 : DType::kF8E4M3, weight.codes.shape);
   parts["weight_scale"] = relabel(weight.scales, scheme.scale_dtype, grid);
   if (scheme.offset == Offset::kZero) {
-    RQ_TRY(parts["weight_zero_point"], narrow("weight_zero_point", weight.zeros, grid));
+    RQ_TRY(parts["weight_zero_point"], narrow_to_i8("weight_zero_point", weight.zeros, grid));
   }
-  if (is_static) {
-    // Exact: every scale dtype is narrower than F32.
-    RQ_TRY(parts["input_scale"], to_f32(weight.input_scale));
-    if (!scheme.activations.symmetric) {
-      RQ_TRY(parts["input_zero_point"], narrow("input_zero_point", weight.input_zero, {1}));
-    }
-  }
+  RQ_CHECK(encode_ct_activations(weight, parts));
   return parts;
 }
 

@@ -5,38 +5,27 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "dialect/ct_preset.h"
 #include "dialect/resolve.h"
 
 namespace requant {
 namespace {
 
-constexpr std::string_view kReadable[] = {"int-quantized",   "float-quantized", "naive-quantized",
-                                          "mixed-precision", "dense",           ""};
-constexpr std::string_view kKnown[] = {"pack-quantized",       "nvfp4-pack-quantized",
-                                       "mxfp4-pack-quantized", "mxfp6-pack-quantized",
-                                       "mxfp8-quantized",      "marlin-24",
-                                       "sparse-24-bitmask",    "sparse-bitmask"};
-
-struct Preset {
-  std::string_view name;
-  std::string_view weights;
-  std::string_view inputs;
-};
-// compressed_tensors/quantization/quant_scheme.py@0.19.0; those that store one code a byte.
-constexpr std::string_view kInt8Channel =
-    R"({"num_bits":8,"type":"int","symmetric":true,"strategy":"channel","dynamic":false})";
-constexpr std::string_view kInt8Token =
-    R"({"num_bits":8,"type":"int","symmetric":true,"strategy":"token","dynamic":true})";
-constexpr std::string_view kFp8Tensor =
-    R"({"num_bits":8,"type":"float","symmetric":true,"strategy":"tensor","dynamic":false})";
-constexpr std::string_view kFp8Channel =
-    R"({"num_bits":8,"type":"float","symmetric":true,"strategy":"channel","dynamic":false})";
-constexpr std::string_view kFp8Token =
-    R"({"num_bits":8,"type":"float","symmetric":true,"strategy":"token","dynamic":true})";
-constexpr Preset kPresets[] = {{"W8A8", kInt8Channel, kInt8Token},
-                               {"INT8", kInt8Channel, kInt8Token},
-                               {"FP8", kFp8Tensor, kFp8Tensor},
-                               {"FP8_DYNAMIC", kFp8Channel, kFp8Token}};
+constexpr std::string_view kFormats[] = {"",
+                                         "dense",
+                                         "fakequant",
+                                         "int-quantized",
+                                         "float-quantized",
+                                         "naive-quantized",
+                                         "mixed-precision",
+                                         "pack-quantized",
+                                         "nvfp4-pack-quantized",
+                                         "mxfp4-pack-quantized",
+                                         "mxfp6-pack-quantized",
+                                         "mxfp8-quantized",
+                                         "marlin-24",
+                                         "sparse-24-bitmask",
+                                         "sparse-bitmask"};
 
 std::string shown(const Json* value) {
   return value == nullptr ? "missing" : printable(value->dump(), 80);
@@ -129,6 +118,11 @@ Result<Granularity> granularity_of(const std::string& strategy, const Json& args
   return bad("strategy", args.find("strategy"), "token, tensor, group or block");
 }
 
+bool is_dynamic(const Json& args) {
+  const Json* dynamic = present(args, "dynamic");
+  return dynamic != nullptr && (dynamic->as_bool().value_or(false) || dynamic->is_string());
+}
+
 Result<Activations> activations_of(const Json& args) {
   Activations activations;
   RQ_TRY(const std::int64_t bits, bits_of(args));
@@ -138,11 +132,20 @@ Result<Activations> activations_of(const Json& args) {
   activations.bits = static_cast<int>(bits);
   if (activations.granularity == Granularity::kGroup) activations.group = group;
   activations.symmetric = is_symmetric(args);
-  const Json* dynamic = present(args, "dynamic");
-  const bool is_dynamic =
-      dynamic != nullptr && (dynamic->as_bool().value_or(false) || dynamic->is_string());
-  activations.kind = is_dynamic ? ActivationKind::kDynamic : ActivationKind::kStatic;
+  activations.kind = is_dynamic(args) ? ActivationKind::kDynamic : ActivationKind::kStatic;
   return activations;
+}
+
+Result<CtCache> cache_of(const Json& args) {
+  RQ_TRY(const std::int64_t bits, bits_of(args));
+  RQ_TRY(const std::int64_t group, group_of(args));
+  const std::string_view type = text_at(&args, "type");
+  CtCache cache;
+  cache.is_static = !is_dynamic(args);
+  cache.text =
+      fmt::format("{}{} {} per {}", printable(type.empty() ? "int" : type, 32), bits,
+                  cache.is_static ? "static" : "dynamic", printable(strategy_of(args, group), 32));
+  return cache;
 }
 
 Result<Scheme> scheme_of(const Json& weights, const Json* inputs) {
@@ -158,18 +161,20 @@ Result<Scheme> scheme_of(const Json& weights, const Json* inputs) {
   return scheme;
 }
 
+Result<void> check_format(std::string_view format) {
+  if (std::ranges::find(kFormats, format) != std::end(kFormats)) return {};
+  return corrupt(
+      fmt::format("'format' is {}, which compressed-tensors does not have", in_quotes(format)));
+}
+
 Result<CtGroup> preset_group(const std::string& name, const Json& targets) {
-  const auto* preset = std::find_if(std::begin(kPresets), std::end(kPresets),
-                                    [&](const Preset& p) { return p.name == name; });
-  if (preset == std::end(kPresets)) {
-    return refused(fmt::format("the preset {} cannot be read yet", in_quotes(name)));
-  }
+  const auto preset = ct_preset(name);
+  if (!preset) return corrupt("is a list, and no preset has its name");
   CtGroup group;
   group.name = name;
   RQ_TRY(group.targets, NameRules::parse(&targets, name));
-  RQ_TRY(const Json weights, parse_json(preset->weights));
-  RQ_TRY(const Json inputs, parse_json(preset->inputs));
-  RQ_TRY(group.declared, scheme_of(weights, &inputs));
+  group.quantises = preset->quantises;
+  group.declared = preset->scheme;
   return group;
 }
 
@@ -179,6 +184,7 @@ Result<CtGroup> parse_group(const std::string& name, const Json& json) {
   CtGroup group;
   group.name = name;
   group.format = text_at(&json, "format");
+  RQ_CHECK(check_format(group.format));
   RQ_TRY(group.targets, NameRules::parse(json.find("targets"), "targets"));
   const Json* weights = present(json, "weights");
   group.quantises = weights != nullptr;
@@ -188,42 +194,51 @@ Result<CtGroup> parse_group(const std::string& name, const Json& json) {
   return group;
 }
 
-Result<void> check_extras(const Json& block) {
-  if (const Json* sparsity = present(block, "sparsity_config")) {
-    const std::string_view format = text_at(sparsity, "format");
-    if (!format.empty() && format != "dense") {
-      return refused(fmt::format("'sparsity_config.format' is {}, which cannot be read yet",
-                                 in_quotes(format)));
-    }
-  }
-  if (const Json* transform = present(block, "transform_config")) {
-    const Json* groups = transform->find("config_groups");
-    if (groups != nullptr && !groups->members().empty()) {
-      return refused("'transform_config' rotates activations, which cannot be read yet");
+// Rotations of weights are folded into them; those of activations change what the model computes.
+Result<void> check_transforms(const Json& block) {
+  const Json* transform = present(block, "transform_config");
+  const Json* groups = transform == nullptr ? nullptr : transform->find("config_groups");
+  if (groups == nullptr) return {};
+  for (const auto& [name, scheme] : groups->members()) {
+    const Json* apply = scheme.find("apply");
+    const bool stated = apply != nullptr && apply->is_array();
+    if (!stated) return refused("'transform_config' does not say what it rotates");
+    for (const Json& item : apply->items()) {
+      const std::string_view location = text_at(&item, "location");
+      if (location == "weight_input" || location == "weight_output") continue;
+      return refused(
+          fmt::format("'transform_config.config_groups.{}' rotates {} at run time, which no plain "
+                      "weight can state",
+                      printable(name, 64), in_quotes(location)));
     }
   }
   return {};
 }
 
-}  // namespace
-
-Result<bool> ct_format_is_readable(std::string_view format) {
-  const auto is = [&](std::string_view known) { return known == format; };
-  if (std::any_of(std::begin(kReadable), std::end(kReadable), is)) return true;
-  if (std::any_of(std::begin(kKnown), std::end(kKnown), is)) return false;
-  return corrupt(
-      fmt::format("'format' is {}, which compressed-tensors does not have", in_quotes(format)));
+// Whether the weights are stored sparse: then there need be no groups.
+Result<bool> is_sparse(const Json& block) {
+  const Json* sparsity = present(block, "sparsity_config");
+  const std::string_view format = text_at(sparsity, "format");
+  RQ_CHECK_IN(check_format(format), "sparsity_config");
+  return !format.empty() && format != "dense";
 }
+
+}  // namespace
 
 Result<CtConfig> parse_ct_config(const Json& block) {
   CtConfig config;
   config.version = printable(text_at(&block, "version"), 32);
   config.format = text_at(&block, "format");
   config.status = text_at(&block, "quantization_status");
-  config.has_kv_scheme = present(block, "kv_cache_scheme") != nullptr;
-  RQ_CHECK(check_extras(block));
+  RQ_CHECK(check_format(config.format));
+  RQ_CHECK(check_transforms(block));
+  RQ_TRY(const bool sparse, is_sparse(block));
+  if (const Json* cache = present(block, "kv_cache_scheme")) {
+    RQ_TRY_IN(config.kv_cache, cache_of(*cache), "kv_cache_scheme");
+  }
   RQ_TRY(config.ignore, NameRules::parse(block.find("ignore"), "ignore"));
   const Json* groups = present(block, "config_groups");
+  if (groups == nullptr && sparse) return config;
   if (groups == nullptr || !groups->is_object()) {
     return bad("config_groups", groups, "an object of groups");
   }

@@ -22,6 +22,12 @@ struct CtGroup {
   Scheme declared;        // scale dtype left at its default: the config does not state it
 };
 
+// How the keys and values of the cache are quantised.
+struct CtCache {
+  std::string text;        // "float8 static per tensor"
+  bool is_static = false;  // attention modules have a k_scale and a v_scale
+};
+
 // A quantization_config of compressed-tensors.
 struct CtConfig {
   std::string version;  // of the library that wrote it; empty in old files
@@ -29,14 +35,11 @@ struct CtConfig {
   std::string status;
   std::vector<CtGroup> groups;
   NameRules ignore;
-  bool has_kv_scheme = false;
+  std::optional<CtCache> kv_cache;
 };
 
-// kCorrupt for values that the library would reject, kRefused for parts that cannot be read yet
-// (sparsity, transforms); both name the key.
+// kCorrupt for values that the library would reject, kRefused for rotations of activations; both
+// name the key.
 Result<CtConfig> parse_ct_config(const Json& block);
-
-// True for the formats that store one code a byte; the others are known, and refused by name.
-Result<bool> ct_format_is_readable(std::string_view format);
 
 }  // namespace requant

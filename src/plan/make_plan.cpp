@@ -17,7 +17,8 @@ namespace {
 constexpr auto kStepNames =
     std::to_array<std::string_view>({"copy", "rename", "transcode", "decode"});
 constexpr auto kActionNames = std::to_array<std::string_view>({"copy", "write", "drop"});
-constexpr auto kKvScales = std::to_array<std::string_view>({"k_scale", "v_scale", "q_scale"});
+constexpr auto kKvScales =
+    std::to_array<std::string_view>({"k_scale", "v_scale", "q_scale", "output_scale"});
 
 bool is_kv_scale(std::string_view name) {
   return std::ranges::find(kKvScales, split_tensor_name(name).second) != kKvScales.end();

@@ -147,6 +147,9 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
     return refused(
         fmt::format("{} experts in one tensor cannot be taken apart yet", weight.experts));
   }
+  if (weight.codec->decode == nullptr) {
+    return refused(fmt::format("{}: it cannot be decoded", weight.codec->long_name));
+  }
   Route route;
   route.from = weight.codec;
   route.source = weight.scheme;

@@ -38,6 +38,7 @@ bool all_positive(const Tensor& scales) {
   for (std::int64_t i = 0; i < count; ++i) {
     const double scale = element_as_double(scales, i);
     if (!(scale > 0) || std::isinf(scale)) return false;
+    if (scales.dtype == DType::kU8 && scale == 255) return false;  // the NaN of exponents
   }
   return true;
 }

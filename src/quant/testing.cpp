@@ -94,9 +94,13 @@ void add_offsets(QuantizedWeight& w, Random& random) {
 }
 
 void add_activations(QuantizedWeight& w, Random& random) {
-  if (w.scheme.activations.kind != ActivationKind::kStatic) return;
+  const Activations& activations = w.scheme.activations;
+  const bool is_nvfp4 = activations.kind == ActivationKind::kDynamic &&
+                        activations.element == Element::kE2M1 && activations.group == 16;
+  if (is_nvfp4) w.input_scale = random_numbers(DType::kF32, {1}, random);
+  if (activations.kind != ActivationKind::kStatic) return;
   w.input_scale = random_numbers(DType::kF32, {1}, random);
-  if (!w.scheme.activations.symmetric) w.input_zero = random_numbers(DType::kI16, {1}, random);
+  if (!activations.symmetric) w.input_zero = random_numbers(DType::kI16, {1}, random);
 }
 
 }  // namespace

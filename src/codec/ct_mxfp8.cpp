@@ -1,0 +1,41 @@
+// compressed-tensors mxfp8-quantized: one code a byte.
+
+#include "codec/codec.h"
+#include "codec/ct_mx.h"
+
+namespace requant {
+namespace {
+
+constexpr MxLayout kLayout = {"ct-mxfp8", Element::kE4M3Fn, "weight", DType::kF8E4M3};
+
+bool holds(const Scheme& scheme) { return holds_mx(kLayout, scheme); }
+
+std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared) {
+  return scheme_of_mx(kLayout, parts, declared);
+}
+
+Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
+  return decode_mx(kLayout, parts, scheme);
+}
+
+Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
+  return parts_of_mx(kLayout, scheme, rows, cols);
+}
+
+Result<WeightParts> encode(const QuantizedWeight& weight) { return encode_mx(kLayout, weight); }
+
+}  // namespace
+
+extern const Codec k_codec_ct_mxfp8;
+const Codec k_codec_ct_mxfp8 = {
+    .name = "ct-mxfp8",
+    .long_name = "compressed-tensors mxfp8-quantized",
+    .source = "vllm-project/compressed-tensors compressors/mxfp8@0.19.0",
+    .holds = holds,
+    .scheme_of = scheme_of,
+    .decode = decode,
+    .layout = layout,
+    .encode = encode,
+};
+
+}  // namespace requant
