@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """kill -9 at random times of a conversion: the output is absent or complete, whatever the time.
 
-  kill_test.py --requant PROGRAM [--kills 50] [--gb 1.05] [--work DIR] [--seed N]
+  kill_test.py --requant PROGRAM [--kills 50] [--gb 1.3] [--work DIR] [--seed N]
 
 After each kill: OUT is absent, or `requant verify` finds it equal to the source; what the run left
 behind is nothing that `requant inspect` opens, but for a folder that lacks only its name. At the end
@@ -78,7 +78,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--requant", required=True)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--gb", type=float, default=1.05)
+    parser.add_argument("--gb", type=float, default=1.3)
     parser.add_argument("--work")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
