@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <new>
 #include <utility>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "base/threads.h"
 #include "checkpoint/checkpoint.h"
 #include "engine/check.h"
 
@@ -80,17 +80,17 @@ Result<int> parse_capability(std::string_view text) {
 }
 
 Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::string_view engine,
-                                     const CheckOptions& options) try {
-  RQ_TRY(const EngineId id, parse_engine(engine));
-  if (options.tensor_parallel < 1) return usage("tensor parallelism starts at 1");
-  RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(path));
-  RQ_TRY(CheckReport report,
-         check(subject_of(checkpoint), id,
-               {.capability = options.capability, .tensor_parallel = options.tensor_parallel}));
-  add_own_findings(checkpoint, report);
-  return public_result(std::move(report));
-} catch (const std::bad_alloc&) {
-  return resource("out of memory");
+                                     const CheckOptions& options) {
+  return or_out_of_memory([&]() -> Result<CheckResult> {
+    RQ_TRY(const EngineId id, parse_engine(engine));
+    if (options.tensor_parallel < 1) return usage("tensor parallelism starts at 1");
+    RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(path));
+    RQ_TRY(CheckReport report,
+           check(subject_of(checkpoint), id,
+                 {.capability = options.capability, .tensor_parallel = options.tensor_parallel}));
+    add_own_findings(checkpoint, report);
+    return public_result(std::move(report));
+  });
 }
 
 std::string to_json(const CheckResult& result) {

@@ -1,7 +1,5 @@
 #include "api/conversion.h"
 
-#include <new>
-
 #include "base/output_folder.h"
 #include "base/threads.h"
 #include "plan/receipt.h"
@@ -43,8 +41,6 @@ Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
   return make_plan(prepared.checkpoint, request);
 }
 
-Error no_memory() { return resource("out of memory"); }
-
 ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan) {
   ConvertPlan out;
   out.from = prepared.checkpoint.dialect().name;
@@ -79,9 +75,7 @@ OutputRules rules_of(const ConvertOptions& options, const Checkpoint& checkpoint
           .receipt = std::string(kReceiptName)};
 }
 
-}  // namespace
-
-Result<ConvertPlan> plan(const Conversion& conversion) try {
+Result<ConvertPlan> plan_now(const Conversion& conversion) {
   const ConvertOptions& options = conversion.options;
   RQ_TRY(const Prepared prepared, prepare(options));
   if (!options.output.empty()) {
@@ -89,11 +83,9 @@ Result<ConvertPlan> plan(const Conversion& conversion) try {
   }
   RQ_TRY(const Plan plan, plan_of(prepared, conversion));
   return describe_plan(prepared, plan);
-} catch (const std::bad_alloc&) {
-  return no_memory();
 }
 
-Result<ConvertReport> run(const Conversion& conversion, const Progress& progress) try {
+Result<ConvertReport> run_now(const Conversion& conversion, const Progress& progress) {
   const ConvertOptions& options = conversion.options;
   RQ_TRY(const Prepared prepared, prepare(options));
   const OutputRules rules = rules_of(options, prepared.checkpoint);
@@ -114,8 +106,16 @@ Result<ConvertReport> run(const Conversion& conversion, const Progress& progress
     if (rows > 0) report.repairs.push_back({step.weight->module, rows});
   }
   return report;
-} catch (const std::bad_alloc&) {
-  return no_memory();
+}
+
+}  // namespace
+
+Result<ConvertPlan> plan(const Conversion& conversion) {
+  return or_out_of_memory([&] { return plan_now(conversion); });
+}
+
+Result<ConvertReport> run(const Conversion& conversion, const Progress& progress) {
+  return or_out_of_memory([&] { return run_now(conversion, progress); });
 }
 
 }  // namespace requant

@@ -1,7 +1,6 @@
 #include "requant/verify.h"
 
 #include <algorithm>
-#include <new>
 
 #include "base/json.h"
 #include "base/threads.h"
@@ -44,20 +43,20 @@ std::uint64_t VerifyReport::count(const std::string& status) const {
 }
 
 Result<VerifyReport> verify(const VerifyOptions& options,
-                            const std::function<void(std::uint64_t, std::uint64_t)>& progress) try {
-  if (options.threads > 0) set_thread_limit(options.threads);
-  RQ_TRY(const Checkpoint first, Checkpoint::open(options.first));
-  RQ_TRY(const Checkpoint second, Checkpoint::open(options.second));
-  RQ_TRY(std::vector<PairReport> pairs, verify(first, second, progress));
-  VerifyReport report;
-  report.equal = true;
-  for (PairReport& pair : pairs) {
-    report.pairs.push_back(public_pair(std::move(pair)));
-    report.equal = report.equal && report.pairs.back().matches;
-  }
-  return report;
-} catch (const std::bad_alloc&) {
-  return resource("out of memory");
+                            const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  return or_out_of_memory([&]() -> Result<VerifyReport> {
+    if (options.threads > 0) set_thread_limit(options.threads);
+    RQ_TRY(const Checkpoint first, Checkpoint::open(options.first));
+    RQ_TRY(const Checkpoint second, Checkpoint::open(options.second));
+    RQ_TRY(std::vector<PairReport> pairs, verify(first, second, progress));
+    VerifyReport report;
+    report.equal = true;
+    for (PairReport& pair : pairs) {
+      report.pairs.push_back(public_pair(std::move(pair)));
+      report.equal = report.equal && report.pairs.back().matches;
+    }
+    return report;
+  });
 }
 
 std::string to_json(const VerifyReport& report) {

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-#include "base/checked.h"
+#include "codec/awq_gemv_shape.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
 
@@ -22,23 +22,13 @@ constexpr std::int64_t kPack = 8;
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
 
 bool holds(const Scheme& s) {
-  const bool fits = s.grid.is_channel() ||
-                    (s.grid.is_group() && (s.grid.block_cols >= 128 || s.grid.block_cols == 64 ||
-                                           s.grid.block_cols == 32));
-  return s.element == Element::kInt && s.bits == 4 && fits && s.scale_dtype == DType::kF16 &&
-         s.offset == Offset::kZero && !s.outer && !s.permuted && !s.input_multiplier &&
-         s.rotation.empty() && s.activations.kind == ActivationKind::kNone;
+  return s.element == Element::kInt && s.bits == 4 && is_awq_gemv_grid(s.grid) &&
+         s.scale_dtype == DType::kF16 && s.offset == Offset::kZero && !s.outer && !s.permuted &&
+         !s.input_multiplier && s.rotation.empty() && s.activations.kind == ActivationKind::kNone;
 }
 
 Error not_held(const Scheme& scheme) {
   return refused("awq-gemv does not hold " + describe(scheme));
-}
-
-// Words of zero points in a row (awq/modules/linear/gemv.py calculate_zeros_width@0.2.9).
-std::int64_t zero_words(const Grid& grid, std::int64_t cols) {
-  const std::int64_t multiple = grid.block_cols == 32 ? 4 : grid.block_cols == 64 ? 2 : 1;
-  const std::int64_t groups = grid.cols_of(1, cols);
-  return ceil_div(ceil_div(groups, kPack), multiple) * multiple;
 }
 
 std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared) {
@@ -61,7 +51,7 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   if (!holds(scheme) || (scheme.grid.is_group() && cols % scheme.grid.block_cols != 0)) {
     return std::nullopt;
   }
-  const std::int64_t words = zero_words(scheme.grid, cols);
+  const std::int64_t words = awq_zero_words(scheme.grid, cols);
   const bool fits =
       qzeros->shape == Shape{rows, words} && scales->shape == Shape{rows, kPack * words};
   return fits ? std::optional(scheme) : std::nullopt;
@@ -122,7 +112,7 @@ Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, st
     return refused(
         fmt::format("awq-gemv packs 8 inputs to a word and whole groups, not {} x {}", rows, cols));
   }
-  const std::int64_t words = zero_words(scheme.grid, cols);
+  const std::int64_t words = awq_zero_words(scheme.grid, cols);
   return std::vector<PartSpec>{{"qweight", DType::kI32, {rows, cols / kPack}},
                                {"qzeros", DType::kI32, {rows, words}},
                                {"scales", DType::kF16, {rows, kPack * words}}};

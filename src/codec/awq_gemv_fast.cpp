@@ -14,7 +14,7 @@
 
 #include <algorithm>
 
-#include "base/checked.h"
+#include "codec/awq_gemv_shape.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
 
@@ -27,12 +27,9 @@ constexpr std::int64_t kPack = 8;
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
 
 bool holds(const Scheme& s) {
-  const bool fits = s.grid.is_channel() ||
-                    (s.grid.is_group() && (s.grid.block_cols >= 128 || s.grid.block_cols == 64 ||
-                                           s.grid.block_cols == 32));
-  return s.element == Element::kInt && s.bits == 4 && fits && s.scale_dtype == DType::kF16 &&
-         s.offset == Offset::kMinimum && !s.outer && !s.permuted && !s.input_multiplier &&
-         s.rotation.empty() && s.activations.kind == ActivationKind::kNone;
+  return s.element == Element::kInt && s.bits == 4 && is_awq_gemv_grid(s.grid) &&
+         s.scale_dtype == DType::kF16 && s.offset == Offset::kMinimum && !s.outer && !s.permuted &&
+         !s.input_multiplier && s.rotation.empty() && s.activations.kind == ActivationKind::kNone;
 }
 
 Error not_held(const Scheme& scheme) {
@@ -40,9 +37,7 @@ Error not_held(const Scheme& scheme) {
 }
 
 std::int64_t scale_rows(const Grid& grid, std::int64_t cols) {
-  const std::int64_t multiple = grid.block_cols == 32 ? 4 : grid.block_cols == 64 ? 2 : 1;
-  const std::int64_t groups = grid.cols_of(1, cols);
-  return kPack * ceil_div(ceil_div(groups, kPack), multiple) * multiple;
+  return kPack * awq_zero_words(grid, cols);
 }
 
 std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared) {

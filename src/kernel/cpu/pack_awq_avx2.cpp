@@ -1,6 +1,7 @@
 // Compiled with -mavx2: see kernel/CMakeLists.txt for what must not be included.
 #include <immintrin.h>
 
+#include "kernel/cpu/transpose_avx2.h"
 #include "kernel/pack_awq.h"
 #include "kernel/unpack_awq.h"
 
@@ -19,18 +20,6 @@ constexpr std::int64_t kLine = kStripes * kStripeBytes;
 
 bool supports(const PackAwq& p) {
   return p.inputs >= kInputs && p.outputs >= kStripe && __builtin_cpu_supports("avx2") != 0;
-}
-
-// Transposes 16 x 16 bytes in each half of the registers: four rounds of a perfect shuffle.
-void transpose(__m256i rows[16]) {
-  for (int round = 0; round < 4; ++round) {
-    __m256i next[16];
-    for (int i = 0; i < 8; ++i) {
-      next[2 * i] = _mm256_unpacklo_epi8(rows[i], rows[i + 8]);
-      next[2 * i + 1] = _mm256_unpackhi_epi8(rows[i], rows[i + 8]);
-    }
-    for (int i = 0; i < 16; ++i) rows[i] = next[i];
-  }
 }
 
 __m256i load_codes(const std::int8_t* codes, int nibble, std::int64_t inputs) {
