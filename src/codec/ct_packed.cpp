@@ -213,9 +213,9 @@ std::int64_t packed_words(std::int64_t count, int bits, WordFill fill) {
 bool holds_ct_packed(const Scheme& s, WordFill fill) {
   const bool is_grid = s.grid.is_tensor() || s.grid.is_channel() || s.grid.is_group();
   return s.element == Element::kInt && s.bits >= 1 && s.bits <= 8 && fill_has(fill, s.bits) &&
-         is_grid && !s.is_dense() && is_ct_scale(s.scale_dtype) && s.offset != Offset::kMinimum &&
-         !s.outer && (!s.permuted || s.grid.is_group()) && !s.input_multiplier &&
-         s.rotation.empty() && holds_ct_activations(s.activations);
+         is_grid && !s.is_dense() && is_half_or_single(s.scale_dtype) &&
+         s.offset != Offset::kMinimum && !s.outer && (!s.permuted || s.grid.is_group()) &&
+         !s.input_multiplier && s.rotation.empty() && holds_ct_activations(s.activations);
 }
 
 std::optional<Scheme> scheme_of_ct_packed(const WeightParts& parts, const Scheme& declared,
@@ -223,7 +223,7 @@ std::optional<Scheme> scheme_of_ct_packed(const WeightParts& parts, const Scheme
   const Tensor* packed = find_part(parts, "weight_packed");
   const Tensor* scale = find_part(parts, "weight_scale");
   if (packed == nullptr || scale == nullptr || packed->dtype != DType::kI32 ||
-      packed->shape.size() != 2 || !is_ct_scale(scale->dtype)) {
+      packed->shape.size() != 2 || !is_half_or_single(scale->dtype)) {
     return std::nullopt;
   }
   const std::int64_t rows = packed->shape[0];

@@ -6,10 +6,6 @@
 
 namespace requant {
 
-bool is_ct_scale(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
-}
-
 bool holds_ct_activations(const Activations& activations) {
   switch (activations.kind) {
     case ActivationKind::kNone:
@@ -62,7 +58,7 @@ Result<void> decode_ct_activations(const WeightParts& parts, QuantizedWeight& ou
   const Activations& activations = out.scheme.activations;
   if (activations.kind != ActivationKind::kStatic) return {};
   RQ_TRY(Tensor scale, require_part(parts, "input_scale"));
-  if (!is_ct_scale(scale.dtype) || scale.elements() != 1) {
+  if (!is_half_or_single(scale.dtype) || scale.elements() != 1) {
     return unexpected("input_scale", scale, "one F32, BF16 or F16");
   }
   const DType dtype = scale.dtype;

@@ -12,9 +12,6 @@
 //   input_zero_point  I8                [1]  where these are asymmetric
 namespace requant {
 
-// Dtypes in which scales of integers and of fp8 are stored.
-bool is_ct_scale(DType dtype);
-
 // Activations that these layouts can state: none, dynamic, or static per tensor.
 bool holds_ct_activations(const Activations& activations);
 

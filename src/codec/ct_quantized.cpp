@@ -25,7 +25,7 @@ bool holds(const Scheme& s) {
   const bool is_int = s.element == Element::kInt && s.bits >= 1 && s.bits <= 8;
   const bool is_float = s.element == Element::kE4M3Fn && s.offset == Offset::kNone;
   return (is_int || is_float) && s.offset != Offset::kMinimum && !s.grid.flat && !s.is_dense() &&
-         is_ct_scale(s.scale_dtype) && !s.outer && !s.permuted && !s.input_multiplier &&
+         is_half_or_single(s.scale_dtype) && !s.outer && !s.permuted && !s.input_multiplier &&
          s.rotation.empty() && holds_ct_activations(s.activations);
 }
 
@@ -38,7 +38,7 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   const Tensor* scale = find_part(parts, "weight_scale");
   if (weight == nullptr || scale == nullptr || weight->shape.size() != 2) return std::nullopt;
   const bool is_int = weight->dtype == DType::kI8;
-  if ((!is_int && weight->dtype != DType::kF8E4M3) || !is_ct_scale(scale->dtype)) {
+  if ((!is_int && weight->dtype != DType::kF8E4M3) || !is_half_or_single(scale->dtype)) {
     return std::nullopt;
   }
   const auto grid = grid_of_shape(scale->shape, weight->shape[0], weight->shape[1], declared.grid);

@@ -14,8 +14,7 @@ namespace {
 
 bool holds(const Scheme& scheme) {
   const DType dtype = scheme.scale_dtype;
-  return scheme.is_dense() && scheme == Scheme::dense(dtype) &&
-         (dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16);
+  return scheme.is_dense() && scheme == Scheme::dense(dtype) && is_half_or_single(dtype);
 }
 
 // A float matrix alone does not say that it is a weight, so the config has to: otherwise every norm

@@ -27,15 +27,12 @@ namespace {
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
 constexpr int kInWord = 10;  // 3-bit codes of a word
 
-bool is_scale_dtype(DType dtype) {
-  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32;
-}
-
 bool holds(const Scheme& s) {
   const bool bits = s.bits == 1 || s.bits == 2 || s.bits == 3 || s.bits == 4 || s.bits == 8;
   return s.element == Element::kInt && bits && s.grid.flat && s.grid.block_cols > 0 &&
-         is_scale_dtype(s.scale_dtype) && s.offset == Offset::kMinimum && !s.outer && !s.permuted &&
-         !s.input_multiplier && s.rotation.empty() && s.activations.kind == ActivationKind::kNone;
+         is_half_or_single(s.scale_dtype) && s.offset == Offset::kMinimum && !s.outer &&
+         !s.permuted && !s.input_multiplier && s.rotation.empty() &&
+         s.activations.kind == ActivationKind::kNone;
 }
 
 // Rows of groups, and how they are packed.
@@ -52,7 +49,7 @@ std::optional<Sizes> sizes_of(const WeightParts& parts) {
   const Tensor* zero = find_part(parts, "zero");
   if (codes == nullptr || scale == nullptr || zero == nullptr || codes->shape.size() != 2 ||
       scale->shape.size() != 2 || scale->shape[1] != 1 || zero->shape != scale->shape ||
-      zero->dtype != scale->dtype || !is_scale_dtype(scale->dtype)) {
+      zero->dtype != scale->dtype || !is_half_or_single(scale->dtype)) {
     return std::nullopt;
   }
   Sizes size = {.packed = codes->shape[0], .rows = scale->shape[0], .group = codes->shape[1]};

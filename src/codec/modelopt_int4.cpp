@@ -28,8 +28,7 @@ constexpr float kE4M3Max = 448;
 bool is_w4a8(const Scheme& s) { return s.activations.kind == ActivationKind::kStatic; }
 
 bool holds(const Scheme& s) {
-  const bool is_float =
-      s.scale_dtype == DType::kF32 || s.scale_dtype == DType::kBF16 || s.scale_dtype == DType::kF16;
+  const bool is_float = is_half_or_single(s.scale_dtype);
   const bool known_activations = s.activations.kind == ActivationKind::kNone ||
                                  s.activations == Activations::static_tensor(Element::kE4M3Fn);
   return s.element == Element::kInt && s.bits == 4 && (s.grid.is_group() || s.grid.is_channel()) &&

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::int64_t kPack = 8;
 
-bool is_scale_dtype(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
-}
-
 // words [n, out / 8] -> I8 [out, n].
 Result<Tensor> unpack(const Tensor& words, const NibbleOrder& order, bool is_unsigned) {
   const std::int64_t inputs = words.shape[0];
@@ -45,8 +41,9 @@ Result<void> check_zeros(const Tensor& words) {
 
 bool holds_quark_packed(const Scheme& s) {
   return s.element == Element::kInt && s.bits == 4 && s.grid.is_group() &&
-         is_scale_dtype(s.scale_dtype) && s.offset != Offset::kMinimum && !s.outer && !s.permuted &&
-         !s.input_multiplier && s.rotation.empty() && s.activations.kind == ActivationKind::kNone;
+         is_half_or_single(s.scale_dtype) && s.offset != Offset::kMinimum && !s.outer &&
+         !s.permuted && !s.input_multiplier && s.rotation.empty() &&
+         s.activations.kind == ActivationKind::kNone;
 }
 
 std::optional<Scheme> quark_packed_scheme_of(const WeightParts& parts, const Scheme& declared) {

@@ -10,10 +10,7 @@
 namespace requant {
 namespace {
 
-bool is_scale_dtype(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16 ||
-         dtype == DType::kF8E8M0;
-}
+bool is_scale_dtype(DType dtype) { return is_half_or_single(dtype) || dtype == DType::kF8E8M0; }
 
 // E8M0 is also stored as U8: a number of steps of two, never an integer scale.
 DType scale_dtype_of(DType stored) { return stored == DType::kU8 ? DType::kF8E8M0 : stored; }
@@ -117,7 +114,7 @@ Result<Tensor> require_shaped(const WeightParts& parts, std::string_view name, D
 Result<Tensor> require_input_scale(const WeightParts& parts, std::string_view name) {
   RQ_TRY(Tensor scale, require_part(parts, name));
   const DType dtype = scale.dtype;
-  if (!is_scale_dtype(dtype) || dtype == DType::kF8E8M0 || scale.elements() != 1) {
+  if (!is_half_or_single(dtype) || scale.elements() != 1) {
     return unexpected(name, scale, "one F32, BF16 or F16");
   }
   return relabel(std::move(scale), dtype, {1});

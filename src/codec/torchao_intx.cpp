@@ -22,8 +22,7 @@ constexpr std::string_view kScale = "_weight_scale";
 constexpr std::string_view kZero = "_weight_zero_point";
 
 bool holds(const Scheme& s) {
-  const bool is_float =
-      s.scale_dtype == DType::kF32 || s.scale_dtype == DType::kBF16 || s.scale_dtype == DType::kF16;
+  const bool is_float = is_half_or_single(s.scale_dtype);
   return s.element == Element::kInt && s.bits >= 1 && s.bits <= 8 && is_float && !s.grid.flat &&
          !s.is_dense() && s.offset != Offset::kMinimum && !s.outer && !s.permuted &&
          !s.input_multiplier && s.rotation.empty() && s.activations.kind != ActivationKind::kStatic;

@@ -37,10 +37,6 @@ Error special_code(std::int64_t row) {
   return refused(fmt::format("row {} has a code that is NaN or infinite", row));
 }
 
-bool is_plain_scale(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
-}
-
 // Under scale 0: codes that are 0 or, from 0 / 0, NaN.
 bool is_blank(const QuantizedWeight& w, std::int64_t row) {
   const std::uint8_t magnitude = w.scheme.element == Element::kInt ? 0xFF : 0x7F;
@@ -145,7 +141,7 @@ Result<Tensor> scales_times_128(const Tensor& scales) {
 
 Result<ZeroRowRepair> repair_zero_rows(const QuantizedWeight& weight) {
   const Scheme& scheme = weight.scheme;
-  if (!scheme.grid.is_channel() || !is_plain_scale(scheme.scale_dtype) || scheme.outer ||
+  if (!scheme.grid.is_channel() || !is_half_or_single(scheme.scale_dtype) || scheme.outer ||
       scheme.element == Element::kCodebook || scheme.offset != Offset::kNone) {
     return refused("zero rows can be repaired in schemes of one float scale a channel only");
   }
@@ -188,7 +184,7 @@ Result<CodeRounding> e5m2_to_e4m3fn(const QuantizedWeight& weight) {
   if (weight.scheme.element != Element::kE5M2) {
     return refused("codes are " + std::string(name_of(weight.scheme.element)) + ", not e5m2");
   }
-  if (!is_plain_scale(weight.scheme.scale_dtype)) {
+  if (!is_half_or_single(weight.scheme.scale_dtype)) {
     return refused(fmt::format("scales are {}", name_of(weight.scheme.scale_dtype)));
   }
   RQ_CHECK(check_sound(weight));
@@ -213,7 +209,7 @@ Result<CodeRounding> e5m2_to_e4m3fn(const QuantizedWeight& weight) {
 Result<ScaleRounding> with_scale_dtype(const QuantizedWeight& weight, DType dtype) {
   ScaleRounding rounding{.weight = weight};
   const DType own = weight.scheme.scale_dtype;
-  if (!is_plain_scale(dtype) || !(is_plain_scale(own) || own == DType::kF8E8M0)) {
+  if (!is_half_or_single(dtype) || !(is_half_or_single(own) || own == DType::kF8E8M0)) {
     return refused(fmt::format("scales of {} have no form in {}",
                                name_of(weight.scheme.scale_dtype), name_of(dtype)));
   }

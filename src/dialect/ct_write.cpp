@@ -82,27 +82,13 @@ Json weight_args(const Scheme& scheme) {
   return json;
 }
 
-std::string_view strategy_of(Granularity granularity) {
-  switch (granularity) {
-    case Granularity::kTensor:
-      return "tensor";
-    case Granularity::kToken:
-      return "token";
-    case Granularity::kGroup:
-      return "group";
-    case Granularity::kBlock:
-      return "block";
-  }
-  return "";
-}
-
 Json activation_args(const Scheme& scheme) {
   const Activations& activations = scheme.activations;
   if (activations.kind == ActivationKind::kNone) return nullptr;
   // NVFP4: groups under a static scale of the whole tensor.
   const bool local = activations.orientation == Orientation::kDivisor;
   Json json = args(activations.element, activations.bits, activations.symmetric,
-                   local ? "tensor_group" : strategy_of(activations.granularity),
+                   local ? "tensor_group" : name_of(activations.granularity),
                    local ? Json("local") : Json(activations.kind == ActivationKind::kDynamic));
   if (activations.group > 0) json.set("group_size", activations.group);
   if (local || scheme.scale_dtype == DType::kF8E8M0) set_scale_dtype(scheme.scale_dtype, json);

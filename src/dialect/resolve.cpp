@@ -50,10 +50,7 @@ std::optional<Weight> weight_of(const ModuleTensors& module, const Module& place
   return weight;
 }
 
-bool is_float(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16 ||
-         dtype == DType::kF64;
-}
+bool is_float(DType dtype) { return is_half_or_single(dtype) || dtype == DType::kF64; }
 
 bool is_linear_like(Role role) {
   return role == Role::kLinear || role == Role::kExpert || role == Role::kLmHead ||

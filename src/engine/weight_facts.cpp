@@ -29,20 +29,6 @@ FactValue member(const Json& json, std::string_view key, FactValue otherwise) {
   return found == nullptr || found->is_null() ? otherwise : value_of(*found);
 }
 
-std::string_view granularity_name(Granularity granularity) {
-  switch (granularity) {
-    case Granularity::kTensor:
-      return "tensor";
-    case Granularity::kToken:
-      return "token";
-    case Granularity::kGroup:
-      return "group";
-    case Granularity::kBlock:
-      return "block";
-  }
-  return "";
-}
-
 // compressed-tensors' arguments of a weight or of activations, with the library's own defaults
 // (compressed_tensors/quantization/quant_args.py@0.9.1).
 void set_arguments(EngineFacts& facts, const std::string& prefix, const Json* arguments) {
@@ -128,7 +114,7 @@ void set_from_scheme(EngineFacts& facts, const Scheme& scheme) {
   facts.set("act", 1);
   facts.set("act.type", type_of(activations.element));
   facts.set("act.bits", activations.bits);
-  facts.set("act.strategy", granularity_name(activations.granularity));
+  facts.set("act.strategy", name_of(activations.granularity));
   facts.set("act.dynamic", activations.kind == ActivationKind::kDynamic);
   facts.set("act.symmetric", activations.symmetric);
   facts.set("act.group_size", activations.group > 0 ? FactValue(activations.group) : FactValue());

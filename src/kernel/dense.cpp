@@ -80,7 +80,7 @@ void exact_rows(const QuantizedWeight& w, DType dtype, TensorBuilder& out, std::
 }
 
 Result<void> check_dense_dtype(DType dtype) {
-  if (dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16) return {};
+  if (is_half_or_single(dtype)) return {};
   return refused(fmt::format("dense weights are F32, BF16 or F16, not {}", name_of(dtype)));
 }
 

@@ -60,8 +60,7 @@ std::vector<DType> scale_dtypes_from(const Scheme& source) {
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     if (dtype != source.scale_dtype) dtypes.push_back(dtype);
   }
-  const bool is_float = source.scale_dtype == DType::kF32 || source.scale_dtype == DType::kF16 ||
-                        source.scale_dtype == DType::kBF16;
+  const bool is_float = is_half_or_single(source.scale_dtype);
   return is_float ? dtypes : std::vector<DType>{source.scale_dtype};
 }
 

@@ -64,8 +64,7 @@ class Planner {
     const TensorInfo& info = *tensor.tensor;
     const bool is_matrix = tensor.is_weight && info.shape.size() == 2 &&
                            split_tensor_name(info.name).second == "weight";
-    const bool is_float =
-        info.dtype == DType::kF32 || info.dtype == DType::kBF16 || info.dtype == DType::kF16;
+    const bool is_float = is_half_or_single(info.dtype);
     if (request_.recipe == nullptr || !is_matrix || !is_float || !info.strides.empty()) return none;
     return request_.recipe->scheme_of(tensor.module, tensor.place);
   }

@@ -312,8 +312,7 @@ bool can_round(const Scheme& s) {
   const bool is_int = s.element == Element::kInt && s.bits >= 2 && s.bits <= 8 && !s.is_dense();
   const bool is_float =
       s.element == Element::kE4M3Fn || s.element == Element::kE5M2 || s.element == Element::kE2M1;
-  const bool float_scale =
-      s.scale_dtype == DType::kF32 || s.scale_dtype == DType::kBF16 || s.scale_dtype == DType::kF16;
+  const bool float_scale = is_half_or_single(s.scale_dtype);
   const bool nested = s.outer && s.outer->grid.is_tensor() && s.outer->dtype == DType::kF32 &&
                       s.scale_dtype == DType::kF8E4M3 && is_float;
   const bool micro = !s.outer && s.scale_dtype == DType::kF8E8M0 && is_float;
@@ -328,8 +327,7 @@ bool can_round(const Scheme& s) {
 Result<QuantizedWeight> round_to_nearest(const Tensor& weight, const Scheme& scheme,
                                          const RoundingOptions& options) {
   if (!can_round(scheme)) return refused("cannot quantise to " + describe(scheme));
-  const bool is_float =
-      weight.dtype == DType::kF32 || weight.dtype == DType::kBF16 || weight.dtype == DType::kF16;
+  const bool is_float = is_half_or_single(weight.dtype);
   if (!is_float || weight.shape.size() != 2 || weight.elements() == 0) {
     return refused(fmt::format("{} {} cannot be quantised, expected F32, BF16 or F16 [out, in]",
                                name_of(weight.dtype), to_string(weight.shape)));

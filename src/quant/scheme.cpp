@@ -46,22 +46,28 @@ std::string describe(const OuterScale& outer) {
 }
 
 std::string describe_granularity(const Activations& activations) {
-  switch (activations.granularity) {
-    case Granularity::kTensor:
-      return "tensor";
-    case Granularity::kToken:
-      return "token";
-    case Granularity::kGroup:
-      return fmt::format("group {}", activations.group);
-    case Granularity::kBlock:
-      return "block";
-  }
-  return "";
+  const std::string name(name_of(activations.granularity));
+  const bool has_size = activations.granularity == Granularity::kGroup;
+  return has_size ? fmt::format("{} {}", name, activations.group) : name;
 }
 
 }  // namespace
 
 const ElementInfo& info(Element element) { return kElements[static_cast<std::size_t>(element)]; }
+
+std::string_view name_of(Granularity granularity) {
+  switch (granularity) {
+    case Granularity::kTensor:
+      return "tensor";
+    case Granularity::kToken:
+      return "token";
+    case Granularity::kGroup:
+      return "group";
+    case Granularity::kBlock:
+      return "block";
+  }
+  return "";
+}
 
 std::int64_t Grid::rows_of(std::int64_t rows, std::int64_t) const {
   return flat ? 1 : blocks(rows, block_rows);

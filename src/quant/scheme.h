@@ -84,6 +84,7 @@ struct OuterScale {
 // What happens to activations at run time.
 enum class ActivationKind : std::uint8_t { kNone, kStatic, kDynamic };
 enum class Granularity : std::uint8_t { kTensor, kToken, kGroup, kBlock };
+std::string_view name_of(Granularity granularity);  // "token"
 
 struct Activations {
   ActivationKind kind = ActivationKind::kNone;

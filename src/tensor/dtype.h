@@ -50,6 +50,11 @@ std::optional<DType> dtype_named(std::string_view safetensors_name);
 std::optional<DType> dtype_of_torch(std::string_view torch_name);
 std::string_view torch_name_of(DType dtype);
 
+// F32, F16 or BF16: what scales and unquantised weights are stored in.
+constexpr bool is_half_or_single(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+}
+
 // Bytes of `elements` elements; nothing when they do not fill whole bytes or overflow.
 std::optional<std::uint64_t> byte_size(DType dtype, std::uint64_t elements);
 
