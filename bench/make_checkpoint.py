@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes a checkpoint of a real model's shape as `lmdeploy lite smooth_quant --quant-dtype fp8` would.
+"""Writes a checkpoint of a real model's shape as the tool would that quantised it.
 
   make_checkpoint.py OUT --shape llama-8b --gb 4.5           random codes, as many layers as fit
   make_checkpoint.py OUT --shape internvl2_5-26b --sparse    the whole shape; codes are holes (zeros)
+  make_checkpoint.py OUT --shape kimi-k2 --sparse            compressed-tensors INT4, 10^12 weights
 
 Scales are always real random numbers, and no code is NaN. Standard library only.
 """
@@ -12,6 +13,8 @@ import json
 import os
 import random
 import struct
+
+from kimi_k2 import kimi_k2
 
 BLOCK = 16 << 20
 SHARD = 5_000_000_000
@@ -105,8 +108,8 @@ def internvl2_5_26b(layers):
 
 
 QUANTIZATION = {"quant_dtype": "float8_e4m3fn", "quant_method": "smooth_quant"}
-SHAPES = {"llama-8b": (llama_8b, 32), "internvl2_5-26b": (internvl2_5_26b, 48)}
-WIDTH = {"F8_E4M3": 1, "F16": 2, "F32": 4}
+SHAPES = {"llama-8b": (llama_8b, 32), "internvl2_5-26b": (internvl2_5_26b, 48), "kimi-k2": (kimi_k2, 61)}
+WIDTH = {"F8_E4M3": 1, "F16": 2, "BF16": 2, "F32": 4, "I32": 4}
 
 
 def size(tensor):
@@ -117,9 +120,11 @@ def size(tensor):
 
 
 def fill(out, tensor, rng, sparse):
-    name, dtype, _ = tensor
+    dtype, values = tensor[1], tensor[3:]
     left = size(tensor)
-    if dtype == "F32":
+    if values:
+        out.write(array.array("i", *values).tobytes())
+    elif dtype == "F32":
         out.write(array.array("f", (rng.uniform(1e-4, 1e-2) for _ in range(left // 4))).tobytes())
     elif sparse:
         out.seek(left, os.SEEK_CUR)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -16,11 +17,14 @@ namespace {
 std::string without_numbers(std::string_view module) {
   std::string pattern;
   pattern.reserve(module.size());
-  for (const std::string_view component : split(module, '.')) {
+  for (std::size_t at = 0; at <= module.size();) {
+    const std::size_t end = std::min(module.find('.', at), module.size());
+    const std::string_view component = module.substr(at, end - at);
     if (!pattern.empty()) pattern += '.';
     const bool is_number =
         !component.empty() && component.find_first_not_of("0123456789") == std::string_view::npos;
     pattern += is_number ? "*" : component;
+    at = end + 1;
   }
   return pattern;
 }
@@ -49,17 +53,35 @@ class Groups {
   std::unordered_map<std::string, std::size_t> by_key_;
 };
 
-InspectGroup group_of(const Weight& weight) {
+// The words for a scheme, which thousands of weights share.
+class SchemeTexts {
+ public:
+  struct Text {
+    Scheme scheme;
+    std::string of_weight;
+    std::string of_activations;
+  };
+  const Text& of(const Scheme& scheme) {
+    const auto known = std::ranges::find(texts_, scheme, &Text::scheme);
+    if (known != texts_.end()) return *known;
+    Scheme of_weight = scheme;
+    of_weight.activations = Activations::none();
+    return texts_.emplace_back(Text{scheme, describe(of_weight), describe(scheme.activations)});
+  }
+
+ private:
+  std::deque<Text> texts_;
+};
+
+InspectGroup group_of(const Weight& weight, const SchemeTexts::Text& text) {
   InspectGroup group;
   group.modules = without_numbers(weight.module);
   group.count = 1;
   group.role = name_of(weight.place.role);
   group.tower = name_of(weight.place.tower);
   group.quantised = true;
-  Scheme of_weight = weight.scheme;
-  of_weight.activations = Activations::none();
-  group.scheme = describe(of_weight);
-  group.activations = describe(weight.scheme.activations);
+  group.scheme = text.of_weight;
+  group.activations = text.of_activations;
   group.codec = weight.codec->name;
   group.shape = {weight.rows, weight.cols};
   group.elements = elements_of(group.shape);
@@ -83,8 +105,9 @@ InspectGroup group_of(const DenseTensor& dense) {
 
 void add_weights(const Checkpoint& checkpoint, Inspection& result) {
   Groups groups;
+  SchemeTexts texts;
   for (const Weight& weight : checkpoint.weights()) {
-    InspectGroup group = group_of(weight);
+    InspectGroup group = group_of(weight, texts.of(weight.scheme));
     ++result.quantised_weights;
     result.quantised_parameters += group.elements;
     result.quantised_bytes += group.bytes;

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
 
+#include "base/name_index.h"
 #include "base/text.h"
 
 namespace requant {
@@ -40,23 +40,39 @@ struct ThrowingAllocator {
 class KeySet {
  public:
   bool insert(std::string_view key) {
-    if (few_.size() < kFew) {
-      if (std::ranges::find(few_, key) != few_.end()) return false;
-      few_.emplace_back(key);
-      return true;
+    const auto number = static_cast<std::uint32_t>(ends_.size());
+    if (number < kFew) {
+      for (std::uint32_t i = 0; i < number; ++i) {
+        if (key_of(i) == key) return false;
+      }
+    } else {
+      const auto name_of = [this](std::uint32_t i) { return key_of(i); };
+      for (auto i = static_cast<std::uint32_t>(index_.size()); i < number; ++i) {
+        index_.insert(key_of(i), i, name_of);
+      }
+      if (!index_.insert(key, number, name_of)) return false;
     }
-    if (many_.empty()) many_.insert(few_.begin(), few_.end());
-    return many_.emplace(key).second;
+    text_ += key;
+    ends_.push_back(text_.size());
+    return true;
   }
   void clear() {
-    few_.clear();
-    many_.clear();
+    text_.clear();
+    ends_.clear();
+    index_.clear();
   }
 
  private:
-  static constexpr std::size_t kFew = 16;
-  std::vector<std::string> few_;
-  std::unordered_set<std::string> many_;
+  static constexpr std::uint32_t kFew = 16;
+
+  std::string_view key_of(std::uint32_t number) const {
+    const std::size_t begin = number == 0 ? 0 : ends_[number - 1];
+    return std::string_view(text_).substr(begin, ends_[number] - begin);
+  }
+
+  std::string text_;  // all keys, one after the other
+  std::vector<std::size_t> ends_;
+  NameIndex index_;  // of all keys, once there are many
 };
 
 // RapidJSON's reader drives JsonEvents: it knows the grammar, this class adds the limits.

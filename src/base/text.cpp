@@ -39,6 +39,8 @@ std::size_t utf8_sequence(std::string_view text) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+unsigned char byte(char c) { return static_cast<unsigned char>(c); }
+
 // Where the texts part, moved back to the start of the number that stands there.
 std::size_t common_prefix(std::string_view a, std::string_view b) {
   std::size_t same = static_cast<std::size_t>(
@@ -132,7 +134,7 @@ bool natural_less(std::string_view a, std::string_view b) {
       i = end_a;
       j = end_b;
     } else {
-      if (a[i] != b[j]) return a[i] < b[j];
+      if (a[i] != b[j]) return byte(a[i]) < byte(b[j]);
       ++i;
       ++j;
     }

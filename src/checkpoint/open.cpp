@@ -1,5 +1,6 @@
 #include <algorithm>
-#include <unordered_set>
+#include <span>
+#include <vector>
 
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
@@ -107,14 +108,16 @@ DenseTensor dense_tensor(const TensorInfo& tensor, const Architecture& architect
 }
 
 void collect_dense(Checkpoint::State& state) {
-  std::unordered_set<const TensorInfo*> taken;
+  const std::span<const TensorInfo> tensors = state.source.tensors();
+  std::vector<bool> taken(tensors.size());
   for (const Weight& weight : state.weights) {
-    for (const auto& [suffix, tensor] : weight.parts) taken.insert(tensor);
-  }
-  for (const TensorInfo& tensor : state.source.tensors()) {
-    if (!taken.contains(&tensor)) {
-      state.dense.push_back(dense_tensor(tensor, state.architecture));
+    for (const auto& [suffix, tensor] : weight.parts) {
+      taken[static_cast<std::size_t>(tensor - tensors.data())] = true;
     }
+  }
+  state.dense.reserve(static_cast<std::size_t>(std::ranges::count(taken, false)));
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!taken[i]) state.dense.push_back(dense_tensor(tensors[i], state.architecture));
   }
 }
 

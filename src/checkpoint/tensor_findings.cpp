@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
 
+#include "base/name_index.h"
 #include "base/text.h"
 #include "checkpoint/findings.h"
 #include "dialect/resolve.h"
@@ -130,14 +130,18 @@ void find_tensor_contradictions(const Checkpoint::State& state, std::vector<Find
 }
 
 void find_missing_tensors(const Checkpoint::State& state, std::vector<Finding>& findings) {
-  std::unordered_map<std::string_view, const Weight*> quantised;
-  quantised.reserve(state.weights.size());
-  for (const Weight& weight : state.weights) quantised.emplace(weight.module, &weight);
+  NameIndex quantised(state.weights.size());
+  const auto module_of = [&](std::uint32_t i) { return std::string_view(state.weights[i].module); };
+  for (std::uint32_t i = 0; i < state.weights.size(); ++i) {
+    quantised.insert(state.weights[i].module, i, module_of);
+  }
   std::vector<std::int64_t> decoded;  // what the last answer points to
   const auto shape_of = [&](std::string_view name) -> const std::vector<std::int64_t>* {
-    const auto at = quantised.find(split_tensor_name(name).first);
-    if (at != quantised.end() && name.ends_with(".weight")) {
-      decoded = {at->second->rows, at->second->cols};
+    const auto [module, suffix] = split_tensor_name(name);
+    const std::uint32_t at =
+        suffix == "weight" ? quantised.find(module, module_of) : NameIndex::kNone;
+    if (at != NameIndex::kNone) {
+      decoded = {state.weights[at].rows, state.weights[at].cols};
       return &decoded;
     }
     const TensorInfo* tensor = state.source.find(name);

@@ -7,10 +7,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/file.h"
+#include "base/name_index.h"
 #include "base/result.h"
 #include "tensor/tensor.h"
 
@@ -64,7 +64,7 @@ class Source {
 
  private:
   Parts parts_;
-  std::unordered_map<std::string_view, std::size_t> by_name_;
+  NameIndex by_name_;
 };
 
 // What a container's identify() may look at.
@@ -80,7 +80,8 @@ struct Container {
   std::string_view source;     // where the format is defined
   // Cheap: looks at the name and the head, does no I/O of its own.
   Match (*identify)(const Probe&);
-  // Appends the tensors of one file to `parts`. `file_index` is the file's place in parts.files.
+  // Appends the tensors of one file to `parts`. `file_index` is the file's place in the Source.
+  // Several threads may do so at once, each into parts of its own.
   Result<void> (*read_header)(const File& file, std::uint32_t file_index, Source::Parts& parts);
   // File names that the container looks for in a folder, in this order: an index first.
   std::span<const std::string_view> index_names;

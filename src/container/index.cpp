@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "base/checked.h"
 #include "base/json.h"
+#include "base/name_index.h"
 #include "base/text.h"
 
 namespace requant {
@@ -23,57 +24,130 @@ bool is_plain_file_name(std::string_view name) {
          std::none_of(name.begin(), name.end(), forbidden);
 }
 
-Result<std::string_view> shard_name(const Json& value, const Container& container) {
-  const auto name = value.as_string();
-  if (!name) return corrupt("the shard is not named by a string");
-  if (!is_plain_file_name(*name)) {
-    return corrupt(fmt::format("shard {} is not a plain file name", in_quotes(*name)));
+// Why a value of weight_map is no name of a shard; empty where it is one.
+std::string refusal_of(std::string_view name, const Container& container) {
+  if (!is_plain_file_name(name)) {
+    return fmt::format("shard {} is not a plain file name", in_quotes(name));
   }
   for (const std::string_view extension : container.extensions) {
-    if (name->ends_with(extension) && name->size() > extension.size()) return *name;
+    if (name.ends_with(extension) && name.size() > extension.size()) return {};
   }
-  return corrupt(
-      fmt::format("shard {}, expected a {} file", in_quotes(*name), container.extensions.front()));
+  return fmt::format("shard {}, expected a {} file", in_quotes(name), container.extensions.front());
 }
 
-Result<ShardIndex> interpret(const Json& root, const Container& container) {
-  if (!root.is_object()) return corrupt("not a JSON object");
-  const Json* map = root.find("weight_map");
-  if (map == nullptr || !map->is_object()) return corrupt("no object weight_map");
-  if (map->members().empty()) return corrupt("weight_map is empty");
-  std::set<std::string_view> names;
-  for (const auto& [tensor, value] : map->members()) {
-    RQ_TRY_IN(const std::string_view name, shard_name(value, container), printable(tensor));
-    names.insert(name);
+// Turns the index's JSON into entries, without a tree of 200,000 values between.
+class IndexReader final : public JsonEvents {
+ public:
+  explicit IndexReader(const Container& container) : container_(container) {}
+
+  bool null() override { return scalar("null"); }
+  bool boolean(bool value) override { return scalar(value ? "true" : "false"); }
+  bool number(std::string_view text) override { return scalar(text); }
+  bool string(std::string_view text) override {
+    if (!in_map_) return scalar(Json(text).dump());
+    const auto name_of = [&](std::uint32_t i) { return std::string_view(index_.shards[i]); };
+    std::uint32_t& shard = index_.entries.back().shard;
+    shard = by_name_.find(text, name_of);
+    if (shard != NameIndex::kNone) return true;
+    const std::string refusal = refusal_of(text, container_);
+    if (!refusal.empty()) return refuse_entry(refusal);
+    shard = static_cast<std::uint32_t>(index_.shards.size());
+    index_.shards.emplace_back(text);
+    return by_name_.insert(text, shard, name_of);
   }
-  ShardIndex index;
-  index.shards.assign(names.begin(), names.end());
-  index.entries.reserve(map->members().size());
-  for (const auto& [tensor, value] : map->members()) {
-    const auto at = std::lower_bound(index.shards.begin(), index.shards.end(), *value.as_string());
-    index.entries.push_back({tensor, static_cast<std::uint32_t>(at - index.shards.begin())});
+  bool key(std::string_view text) override {
+    if (in_map_) {
+      index_.entries.push_back({.begin = static_cast<std::uint32_t>(index_.names.size()),
+                                .size = static_cast<std::uint32_t>(text.size())});
+      index_.names += text;
+    } else if (depth_ == 1) {
+      member_ = text;
+    }
+    is_total_size_ = depth_ == 2 && member_ == "metadata" && text == "total_size";
+    return true;
   }
-  if (const Json* size = root.at({"metadata", "total_size"})) index.total_size = size->dump();
-  return index;
-}
+  bool begin_object() override {
+    if (in_map_) return refuse_entry("the shard is not named by a string");
+    in_map_ = depth_ == 1 && member_ == "weight_map";
+    has_map_ = has_map_ || in_map_;
+    ++depth_;
+    return true;
+  }
+  bool begin_array() override {
+    if (depth_ == 0) return refuse("not a JSON object");
+    if (in_map_) return refuse_entry("the shard is not named by a string");
+    ++depth_;
+    return true;
+  }
+  bool end_object() override { return end(); }
+  bool end_array() override { return end(); }
+  std::string reason() const override { return reason_; }
+
+  Result<ShardIndex> take() && {
+    if (!has_map_) return corrupt("no object weight_map");
+    if (index_.entries.empty()) return corrupt("weight_map is empty");
+    std::vector<std::string> sorted = index_.shards;
+    std::ranges::sort(sorted);
+    std::vector<std::uint32_t> places;
+    for (const std::string& shard : index_.shards) {
+      const auto at = std::ranges::lower_bound(sorted, shard);
+      places.push_back(static_cast<std::uint32_t>(at - sorted.begin()));
+    }
+    for (ShardIndex::Entry& entry : index_.entries) entry.shard = places[entry.shard];
+    index_.shards = std::move(sorted);
+    return std::move(index_);
+  }
+
+ private:
+  bool end() {
+    --depth_;
+    in_map_ = false;
+    return true;
+  }
+  bool scalar(std::string_view text) {
+    if (depth_ == 0) return refuse("not a JSON object");
+    if (in_map_) return refuse_entry("the shard is not named by a string");
+    if (is_total_size_ && depth_ == 2) index_.total_size = text;
+    is_total_size_ = false;
+    return true;
+  }
+  bool refuse(std::string reason) {
+    reason_ = std::move(reason);
+    return false;
+  }
+  bool refuse_entry(std::string_view reason) {
+    return refuse(fmt::format("{}: {}", printable(index_.tensor(index_.entries.back())), reason));
+  }
+
+  const Container& container_;
+  ShardIndex index_;
+  NameIndex by_name_;  // of the shards
+  int depth_ = 0;
+  bool has_map_ = false;
+  bool in_map_ = false;
+  bool is_total_size_ = false;
+  std::string member_;  // of the root
+  std::string reason_;
+};
 
 }  // namespace
 
 Result<ShardIndex> read_index(const std::filesystem::path& path, const Container& container) {
   const std::string label = printable(path.filename().string());
   RQ_TRY(const Bytes text, read_small_file(path, kMaxIndexBytes, label));
-  RQ_TRY_IN(const Json root, parse_json(text.text(), {.bytes = kMaxIndexBytes}), label);
-  RQ_TRY_IN(ShardIndex index, interpret(root, container), label);
+  IndexReader reader(container);
+  RQ_CHECK_IN(parse_json(text.text(), reader, {.bytes = kMaxIndexBytes}), label);
+  RQ_TRY_IN(ShardIndex index, std::move(reader).take(), label);
   index.label = label;
   return index;
 }
 
 Result<void> check_index(const ShardIndex& index, const Source& source) {
   for (const ShardIndex::Entry& entry : index.entries) {
-    const TensorInfo* tensor = source.find(entry.tensor);
+    const TensorInfo* tensor = source.find(index.tensor(entry));
     const auto refuse = [&](std::string_view what) {
       return corrupt(fmt::format("{}: {} {}, the index says {}", index.label,
-                                 printable(entry.tensor), what,
+                                 printable(index.tensor(entry)), what,
                                  printable(index.shards[entry.shard])));
     };
     if (tensor == nullptr) return refuse("is in no shard");

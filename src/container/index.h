@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -14,14 +15,20 @@ namespace requant {
 // What an index (model.safetensors.index.json) says: which shard has which tensor.
 struct ShardIndex {
   struct Entry {
-    std::string tensor;
+    std::uint32_t begin = 0;  // of the tensor's name in `names`
+    std::uint32_t size = 0;
     std::uint32_t shard = 0;  // index into shards
   };
   std::string label;
   std::vector<std::string> shards;  // plain file names, sorted, each once
   std::vector<Entry> entries;
+  std::string names;  // of all tensors, one after the other
   // metadata.total_size as it was spelt; often wrong in the wild, so nothing relies on it.
   std::optional<std::string> total_size;
+
+  std::string_view tensor(const Entry& entry) const {
+    return std::string_view(names).substr(entry.begin, entry.size);
+  }
 };
 
 // Every shard name is a plain name of a file of `container`; whether the files exist is not looked

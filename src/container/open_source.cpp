@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "base/text.h"
+#include "base/threads.h"
 #include "container/container.h"
 #include "container/foreign.h"
 #include "container/index.h"
@@ -44,12 +47,17 @@ bool has_extension(const Container& container, std::string_view name) {
                      });
 }
 
-// Opens files and reads their headers, in this order, into parts.
+void append(Source::Parts& parts, Source::Parts&& more) {
+  std::ranges::move(more.tensors, std::back_inserter(parts.tensors));
+  std::ranges::move(more.notes, std::back_inserter(parts.notes));
+  parts.metadata.merge(more.metadata);
+}
+
+// Opens files, then reads their headers, in this order as far as anyone can see, into parts.
 Result<void> add_files(const fs::path& folder, const std::vector<std::string>& names,
                        const Container& container, Source::Parts& parts) {
   parts.container = container.name;
   for (const std::string& name : names) {
-    const auto index = static_cast<std::uint32_t>(parts.files.size());
     auto file = File::open(folder / name, printable(name));
     if (!file) {
       Error error = std::move(file).error();
@@ -58,7 +66,20 @@ Result<void> add_files(const fs::path& folder, const std::vector<std::string>& n
       return error;
     }
     parts.files.push_back(*std::move(file));
-    RQ_CHECK(container.read_header(parts.files.back(), index, parts));
+  }
+  std::vector<Source::Parts> headers(names.size());
+  std::vector<std::optional<Error>> errors(names.size());
+  parallel_for(names.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      auto read = container.read_header(parts.files[i], static_cast<std::uint32_t>(i), headers[i]);
+      if (read) continue;
+      errors[i] = std::move(read).error();
+      return;
+    }
+  });
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (errors[i]) return *std::move(errors[i]);
+    append(parts, std::move(headers[i]));
   }
   return {};
 }

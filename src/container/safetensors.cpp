@@ -25,6 +25,7 @@ constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as in safetensors/src
 constexpr int kMaxDepth = 64;
 constexpr std::size_t kMaxNameBytes = 4096;
 constexpr std::size_t kMaxDimensions = 64;  // as many as PyTorch has
+constexpr std::size_t kUsualDimensions = 2;
 constexpr std::uint64_t kHeadBytes = 4096;
 constexpr std::string_view kMetadataKey = "__metadata__";
 
@@ -182,6 +183,7 @@ class HeaderReader final : public JsonEvents {
       if (tensor_.shape.size() == kMaxDimensions) {
         return refuse_tensor(fmt::format("more than {} dimensions", kMaxDimensions));
       }
+      if (tensor_.shape.empty()) tensor_.shape.reserve(kUsualDimensions);
       tensor_.shape.push_back(static_cast<std::int64_t>(value));
       return true;
     }
@@ -242,10 +244,11 @@ class HeaderReader final : public JsonEvents {
 Result<void> check_coverage(std::span<const TensorInfo> tensors, std::uint64_t data_bytes) {
   std::vector<std::uint32_t> order(tensors.size());
   std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+  const auto before = [&](std::uint32_t a, std::uint32_t b) {
     return std::pair(tensors[a].offset, tensors[a].bytes) <
            std::pair(tensors[b].offset, tensors[b].bytes);
-  });
+  };
+  if (!std::ranges::is_sorted(order, before)) std::ranges::sort(order, before);
   std::uint64_t covered = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const TensorInfo& tensor = tensors[order[i]];
@@ -309,6 +312,7 @@ Result<void> read_header(const File& file, std::uint32_t file_index, Source::Par
   std::vector<TensorInfo> tensors = reader.take();
   const std::uint64_t data_bytes = file.size() - kLengthBytes - header.size();
   RQ_CHECK_IN(check_coverage(tensors, data_bytes), file.label());
+  parts.tensors.reserve(parts.tensors.size() + tensors.size());
   for (TensorInfo& tensor : tensors) {
     const auto offset = (Checked(tensor.offset) + kLengthBytes + header.size()).value();
     if (!offset) return corrupt("the data's offset overflows").within(file.label());

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "base/checked.h"
+#include "base/natural_order.h"
 #include "base/text.h"
 #include "container/container.h"
 #include "container/strided.h"
@@ -14,11 +13,8 @@ namespace {
 
 // Sorts places instead of the tensors themselves, which are much dearer to move.
 void sort_by_name(std::vector<TensorInfo>& tensors) {
-  std::vector<std::uint32_t> order(tensors.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return natural_less(tensors[a].name, tensors[b].name);
-  });
+  const auto order = natural_order(
+      tensors.size(), [&](std::size_t i) { return std::string_view(tensors[i].name); });
   std::vector<TensorInfo> sorted;
   sorted.reserve(tensors.size());
   for (const std::uint32_t i : order) sorted.push_back(std::move(tensors[i]));
@@ -32,13 +28,14 @@ Result<Source> Source::make(Parts parts) {
   source.parts_ = std::move(parts);
   auto& tensors = source.parts_.tensors;
   sort_by_name(tensors);
-  source.by_name_.reserve(tensors.size());
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto [other, fresh] = source.by_name_.emplace(tensors[i].name, i);
-    if (fresh) continue;
+  source.by_name_ = NameIndex(tensors.size());
+  const auto name_of = [&](std::uint32_t i) { return std::string_view(tensors[i].name); };
+  for (std::uint32_t i = 0; i < tensors.size(); ++i) {
+    std::uint32_t other = 0;
+    if (source.by_name_.insert(tensors[i].name, i, name_of, &other)) continue;
     const auto file_of = [&](std::size_t t) { return source.files()[tensors[t].file].label(); };
     return corrupt(fmt::format("{}: in {} and again in {}", printable(tensors[i].name),
-                               file_of(other->second), file_of(i)));
+                               file_of(other), file_of(i)));
   }
   return source;
 }
@@ -50,8 +47,10 @@ std::uint64_t Source::total_bytes() const {
 }
 
 const TensorInfo* Source::find(std::string_view name) const {
-  const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : &parts_.tensors[found->second];
+  const auto& tensors = parts_.tensors;
+  const std::uint32_t found =
+      by_name_.find(name, [&](std::uint32_t i) { return std::string_view(tensors[i].name); });
+  return found == NameIndex::kNone ? nullptr : &tensors[found];
 }
 
 Result<Tensor> Source::read(const TensorInfo& info) const {

@@ -16,12 +16,17 @@ constexpr std::string_view kLanguagePrefix = "language_model.";
 class Resolver {
  public:
   Resolver(const Facts& facts, const CtConfig& config, const std::string& where, bool nested)
-      : facts_(facts), config_(config), where_(where), nested_(nested) {
+      : facts_(facts),
+        config_(config),
+        where_(where),
+        nested_(nested),
+        store_(config, facts.source) {
     found_.ignore_used.resize(config.ignore.entries().size());
   }
 
   Result<Resolution> run() && {
     const auto merged = ct_merged_modules(facts_.modules);
+    resolution_.weights.reserve(facts_.modules.modules().size());
     for (const ModuleTensors& module : merged ? *merged : facts_.modules.modules()) {
       RQ_CHECK(add(module));
     }
@@ -92,13 +97,10 @@ class Resolver {
 
   Result<void> add_quantised(const CtForm& form, const ModuleTensors& module, const Module& place,
                              const Claim& claim) {
-    Scheme declared;
-    if (claim.group != nullptr) {
-      declared = claim.group->declared;
-    } else if (!config_.groups.empty()) {
-      declared = config_.groups.front().declared;
-    }
-    RQ_TRY(Weight weight, ct_weight_of(form, module, place, declared, config_, facts_.source));
+    const CtGroup* group = claim.group;
+    if (group == nullptr && !config_.groups.empty()) group = &config_.groups.front();
+    RQ_TRY(Weight weight,
+           store_.weight_of(form, module, place, group == nullptr ? undeclared_ : group->declared));
     if (claim.group != nullptr) {
       check_declared(module, weight, *claim.group);
     } else if (!weight.scheme.is_dense()) {
@@ -123,6 +125,8 @@ class Resolver {
   const CtConfig& config_;
   const std::string& where_;
   bool nested_;
+  CtStore store_;
+  const Scheme undeclared_ = {};
   Resolution resolution_;
   CtDisagreements found_;
 };

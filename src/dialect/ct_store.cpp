@@ -25,6 +25,7 @@ Error missing(const ModuleTensors& module, std::string_view key, std::string_vie
 struct Shapes {
   WeightParts parts;
   std::vector<std::pair<std::string, const TensorInfo*>> tensors;
+  bool from_headers = true;  // false: numbers of a tensor were read
 
   void add(const ModuleTensors& module, std::string_view suffix) {
     const TensorInfo* tensor = module.find(suffix);
@@ -81,6 +82,7 @@ Result<void> load(const Source& source, std::string_view suffix, Shapes& shapes)
   for (const auto& [name, tensor] : shapes.tensors) {
     if (name != suffix || tensor->bytes > 64) continue;
     RQ_TRY(shapes.parts[name], source.read(*tensor));
+    shapes.from_headers = false;
   }
   return {};
 }
@@ -170,16 +172,13 @@ Error unreadable(const CtForm& form, const ModuleTensors& module, const Scheme& 
                              requant::describe(declared)));
 }
 
-}  // namespace
+struct Stored {
+  Weight weight;
+  bool from_headers = true;
+};
 
-Result<Weight> ct_weight_of(const CtForm& form, const ModuleTensors& module, const Module& place,
-                            const Scheme& stated, const CtConfig& config, const Source& source) {
-  // Sparse weights need not be quantised, whatever the config says.
-  const bool is_plain = is_sparse(form) && module.find("weight_scale") == nullptr;
-  const Scheme declared = is_plain ? Scheme() : stated;
-  if (module.find(form.key)->shape.size() == 3) {
-    return refused(describe(*module.find(form.key)) + ": stacks of experts cannot be read yet");
-  }
+Result<Stored> look_at(const CtForm& form, const ModuleTensors& module, const Scheme& declared,
+                       const CtConfig& config, const Source& source) {
   RQ_CHECK(check_companions(form, module, declared));
   Shapes shapes;
   for (const std::string_view suffix : form.parts) shapes.add(module, suffix);
@@ -198,9 +197,9 @@ Result<Weight> ct_weight_of(const CtForm& form, const ModuleTensors& module, con
   }
   auto fit = choose(fits, declared, config);
   if (!fit) return unreadable(form, module, declared);
-  Weight weight;
+  Stored stored;
+  Weight& weight = stored.weight;
   weight.module = module.module;
-  weight.place = place;
   weight.codec = fit->codec;
   weight.scheme = std::move(fit->scheme);
   set_size(form, shapes.parts, weight);
@@ -211,7 +210,49 @@ Result<Weight> ct_weight_of(const CtForm& form, const ModuleTensors& module, con
     return missing(module, form.key, "input_global_scale");
   }
   RQ_CHECK(refuse_old_mxfp4(weight, config));
-  return weight;
+  stored.from_headers = shapes.from_headers;
+  return stored;
+}
+
+// The same tensors, by suffix, dtype and shape.
+bool alike(const ModuleTensors& a, const ModuleTensors& b) {
+  return std::ranges::equal(a.parts, b.parts, [](const auto& x, const auto& y) {
+    return x.first == y.first && x.second->dtype == y.second->dtype &&
+           x.second->shape == y.second->shape;
+  });
+}
+
+}  // namespace
+
+const CtStore::Known* CtStore::find_alike(const CtForm& form, const ModuleTensors& module,
+                                          const Scheme& declared) const {
+  const auto found = std::ranges::find_if(known_, [&](const Known& known) {
+    return known.form == &form && known.declared == &declared && alike(*known.module, module);
+  });
+  return found == known_.end() ? nullptr : &*found;
+}
+
+Result<Weight> CtStore::weight_of(const CtForm& form, const ModuleTensors& module,
+                                  const Module& place, const Scheme& declared) {
+  constexpr std::size_t kMostKnown = 64;
+  if (const Known* known = find_alike(form, module, declared)) {
+    Weight weight = known->weight;
+    weight.module = module.module;
+    weight.place = place;
+    for (auto& [suffix, tensor] : weight.parts) tensor = module.find(suffix);
+    return weight;
+  }
+  if (module.find(form.key)->shape.size() == 3) {
+    return refused(describe(*module.find(form.key)) + ": stacks of experts cannot be read yet");
+  }
+  // Sparse weights need not be quantised, whatever the config says.
+  const bool is_plain = is_sparse(form) && module.find("weight_scale") == nullptr;
+  RQ_TRY(Stored stored, look_at(form, module, is_plain ? Scheme() : declared, config_, source_));
+  if (stored.from_headers && known_.size() < kMostKnown) {
+    known_.push_back({&form, &declared, &module, stored.weight});
+  }
+  stored.weight.place = place;
+  return std::move(stored.weight);
 }
 
 const Codec* ct_codec_for(const Scheme& scheme) {

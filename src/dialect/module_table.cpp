@@ -20,19 +20,32 @@ const TensorInfo* ModuleTensors::find(std::string_view suffix) const {
 }
 
 ModuleTable::ModuleTable(const Source& source) {
-  by_name_.reserve(source.tensors().size());
-  for (const TensorInfo& tensor : source.tensors()) {
-    const auto [module, suffix] = split_tensor_name(tensor.name);
-    const auto [at, is_new] = by_name_.try_emplace(module, modules_.size());
-    if (is_new) modules_.push_back({.module = module, .parts = {}});
-    modules_[at->second].parts.emplace_back(suffix, &tensor);
-    suffixes_.try_emplace(suffix, at->second);
+  const std::span<const TensorInfo> tensors = source.tensors();
+  const auto name_of = [this](std::uint32_t i) { return modules_[i].module; };
+  for (std::size_t i = 0, end = 0; i < tensors.size(); i = end) {
+    // Mostly the tensors of a module are neighbours.
+    const std::string_view module = split_tensor_name(tensors[i].name).first;
+    for (end = i + 1; end < tensors.size(); ++end) {
+      if (split_tensor_name(tensors[end].name).first != module) break;
+    }
+    auto index = static_cast<std::uint32_t>(modules_.size());
+    if (by_name_.insert(module, index, name_of, &index)) {
+      modules_.push_back({.module = module, .parts = {}});
+    }
+    auto& parts = modules_[index].parts;
+    parts.reserve(parts.size() + end - i);
+    for (std::size_t at = i; at < end; ++at) {
+      const std::string_view suffix = split_tensor_name(tensors[at].name).second;
+      parts.emplace_back(suffix, &tensors[at]);
+      suffixes_.try_emplace(suffix, index);
+    }
   }
 }
 
 const ModuleTensors* ModuleTable::find(std::string_view module) const {
-  const auto at = by_name_.find(module);
-  return at == by_name_.end() ? nullptr : &modules_[at->second];
+  const std::uint32_t at =
+      by_name_.find(module, [this](std::uint32_t i) { return modules_[i].module; });
+  return at == NameIndex::kNone ? nullptr : &modules_[at];
 }
 
 const ModuleTensors* ModuleTable::first_with(std::string_view suffix) const {

@@ -2,10 +2,10 @@
 
 #include <map>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/name_index.h"
 #include "container/container.h"
 
 namespace requant {
@@ -36,7 +36,7 @@ class ModuleTable {
 
  private:
   std::vector<ModuleTensors> modules_;
-  std::unordered_map<std::string_view, std::size_t> by_name_;
+  NameIndex by_name_;
   std::map<std::string_view, std::size_t> suffixes_;
 };
 

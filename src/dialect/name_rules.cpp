@@ -5,6 +5,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -87,6 +88,23 @@ Result<bool> NamePattern::matches(std::string_view name) const {
                              in_quotes(name), reason_of(code)));
 }
 
+bool tells_digits_apart(std::string_view pattern) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (std::ranges::any_of(pattern, is_digit)) return true;
+  // References to what a named group matched.
+  constexpr std::string_view kReferences[] = {"(?P=", "\\k", "\\g"};
+  return std::ranges::any_of(kReferences, [&](std::string_view reference) {
+    return pattern.find(reference) != std::string_view::npos;
+  });
+}
+
+void blur_digits(std::string_view name, std::string& out) {
+  out.assign(name);
+  for (char& c : out) {
+    if (c >= '0' && c <= '9') c = '0';
+  }
+}
+
 Result<NameRules> NameRules::parse(std::vector<std::string> entries) {
   if (entries.size() > kEntriesLimit) return refused("a list of over a million names");
   NameRules rules;
@@ -94,8 +112,11 @@ Result<NameRules> NameRules::parse(std::vector<std::string> entries) {
   for (std::size_t i = 0; i < rules.entries_.size(); ++i) {
     const std::string& entry = rules.entries_[i];
     if (entry.starts_with("re:")) {
-      RQ_TRY(auto pattern, NamePattern::compile(std::string_view(entry).substr(3)));
-      rules.patterns_.emplace_back(std::move(pattern), i);
+      const std::string_view text = std::string_view(entry).substr(3);
+      RQ_TRY(auto pattern, NamePattern::compile(text));
+      const bool sees_digits = tells_digits_apart(text);
+      rules.patterns_.push_back({std::move(pattern), i, sees_digits});
+      rules.any_blind_ = rules.any_blind_ || !sees_digits;
     } else {
       rules.names_.try_emplace(entry, i);
     }
@@ -116,17 +137,42 @@ Result<NameRules> NameRules::parse(const Json* list, std::string_view key) {
   return rules;
 }
 
+Result<std::size_t> NameRules::first_blind_pattern(std::string_view module) const {
+  if (!any_blind_) return kNone;
+  blur_digits(module, blurred_);
+  if (const auto at = known_.find(blurred_); at != known_.end()) return at->second;
+  std::size_t first = kNone;
+  for (const Pattern& pattern : patterns_) {
+    if (pattern.sees_digits) continue;
+    RQ_TRY(const bool matched, pattern.pattern.matches(module));
+    if (!matched) continue;
+    first = pattern.entry;
+    break;
+  }
+  known_.emplace(blurred_, first);
+  return first;
+}
+
+Result<std::size_t> NameRules::first_pattern(std::string_view module) const {
+  RQ_TRY(const std::size_t blind, first_blind_pattern(module));
+  for (const Pattern& pattern : patterns_) {
+    if (pattern.entry > blind) break;
+    if (!pattern.sees_digits) continue;
+    RQ_TRY(const bool matched, pattern.pattern.matches(module));
+    if (matched) return pattern.entry;
+  }
+  return blind;
+}
+
 Result<std::optional<NameRules::Hit>> NameRules::find(std::string_view module,
                                                       std::string_view class_name) const {
-  if (const auto at = names_.find(std::string(module)); at != names_.end()) {
+  if (const auto at = names_.find(module); at != names_.end()) {
     return std::optional(Hit{Rank::kName, at->second});
   }
-  for (const auto& [pattern, entry] : patterns_) {
-    RQ_TRY(const bool matched, pattern.matches(module));
-    if (matched) return std::optional(Hit{Rank::kPattern, entry});
-  }
+  RQ_TRY(const std::size_t pattern, first_pattern(module));
+  if (pattern != kNone) return std::optional(Hit{Rank::kPattern, pattern});
   if (class_name.empty()) return std::optional<Hit>();
-  const auto at = names_.find(std::string(class_name));
+  const auto at = names_.find(class_name);
   if (at == names_.end()) return std::optional<Hit>();
   return std::optional(Hit{Rank::kClass, at->second});
 }
