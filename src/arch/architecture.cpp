@@ -35,7 +35,31 @@ void add_part(Architecture::Data& data, Architecture::Data::Part part) {
 const Family* family_of_part(const PartRow& row, const Json& config) {
   const Json* sub_config = config.find(row.config);
   const Family* family = sub_config == nullptr ? nullptr : family_of(*sub_config);
-  return family != nullptr ? family : family_named(row.architecture);
+  // Some models give their parts the model_type of the whole.
+  if (family != nullptr && family->parts.empty()) return family;
+  return family_named(row.architecture);
+}
+
+std::string renamed(const std::string& pattern, const PartRow& row) {
+  for (const auto& [from, to] : row.names) {
+    if (pattern == from || pattern.starts_with(from + ".")) return to + pattern.substr(from.size());
+  }
+  return pattern;
+}
+
+void add_part(Architecture::Data& data, const PartRow& row, const Json& config) {
+  const Family* family = family_of_part(row, config);
+  if (family == nullptr) return;
+  if (!row.names.empty()) {
+    Family& own = data.renamed.emplace_back(*family);
+    for (ModuleRow& module : own.modules) module.pattern = renamed(module.pattern, row);
+    family = &own;
+  }
+  const bool is_flat = row.flat && config.find(row.config) == nullptr;
+  add_part(data, {.family = family,
+                  .prefix = row.prefix.empty() ? "" : row.prefix + ".",
+                  .config = is_flat ? "" : row.config,
+                  .tower = row.tower});
 }
 
 std::string name_in_config(const Json& config) {
@@ -54,6 +78,14 @@ const Json* config_of(const Architecture::Data::Part& part, const Json& config) 
   return part.config.empty() ? &config : config.find(part.config);
 }
 
+bool is_spelling_of_another(const Architecture::Data& data, std::size_t part) {
+  const Architecture::Data::Part& own = data.parts[part];
+  return std::any_of(data.parts.begin(), data.parts.begin() + static_cast<std::ptrdiff_t>(part),
+                     [&](const Architecture::Data::Part& other) {
+                       return other.config == own.config && other.family->name == own.family->name;
+                     });
+}
+
 Architecture Architecture::of(const Json& config) {
   auto data = std::make_shared<Data>();
   if (const Family* family = family_of(config)) {
@@ -61,13 +93,7 @@ Architecture Architecture::of(const Json& config) {
     data->source = family->source;
     data->known = true;
     add_part(*data, {.family = family, .prefix = "", .config = "", .tower = Tower::kLanguage});
-    for (const PartRow& row : family->parts) {
-      if (const Family* part = family_of_part(row, config)) {
-        add_part(
-            *data,
-            {.family = part, .prefix = row.prefix + ".", .config = row.config, .tower = row.tower});
-      }
-    }
+    for (const PartRow& row : family->parts) add_part(*data, row, config);
   } else {
     data->name = name_in_config(config);
     data->source = "no data file: roles are guessed from names and ranks";
@@ -88,7 +114,7 @@ Module Architecture::module(std::string_view module, std::size_t rank) const {
   const Data::Part& part = data_->parts[row.part];
   Module result;
   result.role = row.row->role;
-  result.tower = part.prefix.empty() ? row.row->tower : part.tower;
+  result.tower = row.row->tower.value_or(part.tower);
   result.layer = found.layer;
   result.expert = found.expert;
   result.fused = std::string(module);
@@ -100,11 +126,17 @@ Module Architecture::module(std::string_view module, std::size_t rank) const {
   return result;
 }
 
+bool Architecture::describes(std::string_view module) const {
+  PatternTree::Found found;
+  return data_->patterns.find(module, found);
+}
+
 std::vector<std::string> Architecture::language_config_keys() const {
   if (!data_->known) return {std::begin(kLanguageKeys), std::end(kLanguageKeys)};
   std::vector<std::string> keys;
   for (const PartRow& row : data_->parts.front().family->parts) {
-    if (row.tower == Tower::kLanguage) keys.push_back(row.config);
+    const bool is_new = std::ranges::find(keys, row.config) == keys.end();
+    if (row.tower == Tower::kLanguage && is_new) keys.push_back(row.config);
   }
   return keys;
 }

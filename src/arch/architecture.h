@@ -57,6 +57,8 @@ class Architecture {
   bool known() const;
   // Where the data come from, and whether they were compared with a published checkpoint.
   const std::string& source() const;
+  // False where module() can only guess.
+  bool describes(std::string_view module) const;
 
   // `module` is a module's path, its tensor's name without ".weight"; `rank` that of its weight.
   Module module(std::string_view module, std::size_t rank) const;

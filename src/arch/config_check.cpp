@@ -19,7 +19,9 @@ class ConfigCheck {
   std::vector<Finding> run() && {
     check_names();
     check_dtypes();
-    for (const auto& part : data_.parts) check_part(part);
+    for (std::size_t i = 0; i < data_.parts.size(); ++i) {
+      if (!is_spelling_of_another(data_, i)) check_part(data_.parts[i]);
+    }
     return std::move(findings_);
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ struct Architecture::Data {
   std::string name;
   std::string source;
   bool known = false;
-  std::vector<Part> parts;  // the model itself first
+  std::vector<Part> parts;     // the model itself first
+  std::deque<Family> renamed;  // families whose names are others in this model
   std::vector<Row> rows;
   PatternTree patterns;  // whole names -> index into rows
 };
@@ -33,5 +35,8 @@ struct Architecture::Data {
 // The config that holds a part's keys: config.json or one of its objects. nullptr when it is
 // missing.
 const Json* config_of(const Architecture::Data::Part& part, const Json& config);
+
+// Whether an earlier part is the same one under other tensor names.
+bool is_spelling_of_another(const Architecture::Data& data, std::size_t part);
 
 }  // namespace requant

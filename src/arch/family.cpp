@@ -90,6 +90,21 @@ ConfigRow config_row(const Json& row) {
   return config;
 }
 
+PartRow part_row(const Json& row, std::string_view file) {
+  PartRow part{.prefix = text_of(row, "prefix"),
+               .names = {},
+               .config = text_of(row, "config"),
+               .flat = flag_of(row, "flat"),
+               .tower = named(kTowers, text_of(row, "tower"), file),
+               .architecture = text_of(row, "architecture")};
+  if (const Json* names = row.find("names")) {
+    for (const auto& [from, to] : names->members()) {
+      part.names.emplace_back(from, to.as_string().value_or(""));
+    }
+  }
+  return part;
+}
+
 template <class Row, class Same>
 void replace_or_add(std::vector<Row>& rows, Row row, Same same) {
   const auto at = std::find_if(rows.begin(), rows.end(), same);
@@ -115,12 +130,7 @@ void add_rows(Family& family, const Json& json, std::string_view file) {
     };
     replace_or_add(family.modules, std::move(module), same);
   }
-  for (const Json& row : rows_of(json, "parts")) {
-    family.parts.push_back({.prefix = text_of(row, "prefix"),
-                            .config = text_of(row, "config"),
-                            .tower = named(kTowers, text_of(row, "tower"), file),
-                            .architecture = text_of(row, "architecture")});
-  }
+  for (const Json& row : rows_of(json, "parts")) family.parts.push_back(part_row(row, file));
 }
 
 // `base` is what the file inherits, already merged.

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "arch/architecture.h"
@@ -14,7 +16,7 @@ namespace requant {
 struct ModuleRow {
   std::string pattern;  // "model.layers.{layer}.self_attn.q_proj"
   Role role = Role::kUnknown;
-  Tower tower = Tower::kLanguage;
+  std::optional<Tower> tower;      // nothing: that of the part
   std::string fused;               // "qkv_proj": the last component of the matrix it is loaded into
   std::vector<std::string> shape;  // expressions (arch/dimension.h); empty: not known
   enum class Required { kNo, kYes, kUntied } required = Required::kNo;
@@ -31,8 +33,11 @@ struct ConfigRow {
 
 // A sub-model with a config of its own.
 struct PartRow {
-  std::string prefix;  // "language_model"
+  std::string prefix;  // "language_model"; may be empty
+  // First components of the family's names that are others here: "model" -> "model.language_model".
+  std::vector<std::pair<std::string, std::string>> names;
   std::string config;  // "llm_config"
+  bool flat = false;   // older config.json have the keys of that object at the top level
   Tower tower = Tower::kLanguage;
   std::string architecture;  // the family where the sub-config names none that is known
 };

@@ -50,7 +50,29 @@ class TensorCheck {
     std::int64_t layers = 0;
     std::int64_t experts = 0;
     bool tied = false;
+    bool is_chosen = true;  // of parts that differ in spelling only
   };
+
+  // Whether the part's tensors have the names that they have in this family: any of those that it
+  // needs is there.
+  bool is_used(std::size_t index) const {
+    return std::ranges::any_of(data_.rows, [&](const Architecture::Data::Row& row) {
+      if (row.part != index || row.row->required == ModuleRow::Required::kNo) return false;
+      const std::string name = data_.parts[index].prefix + row.row->pattern + ".weight";
+      return shape_of_(with_number(name, "{layer}", 0)) != nullptr;
+    });
+  }
+
+  // The spelling that is used; the first where none is.
+  bool is_chosen(std::size_t index) const {
+    const Architecture::Data::Part& own = data_.parts[index];
+    for (std::size_t i = 0; i < data_.parts.size(); ++i) {
+      const Architecture::Data::Part& other = data_.parts[i];
+      const bool same = other.config == own.config && other.family->name == own.family->name;
+      if (same && is_used(i)) return i == index;
+    }
+    return !is_spelling_of_another(data_, index);
+  }
 
   void check_part(std::size_t index) {
     const Architecture::Data::Part& data = data_.parts[index];
@@ -62,6 +84,7 @@ class TensorCheck {
       if (part.experts == 0) part.experts = part.value_of(key).value_or(0);
     }
     part.tied = is_tied(*data.family, *config);
+    part.is_chosen = is_chosen(index);
     for (const Architecture::Data::Row& row : data_.rows) {
       if (row.part == index && problems_ < kGiveUp) check_row(*row.row, part);
     }
@@ -77,14 +100,16 @@ class TensorCheck {
       stated = true;
       tied = tied || value->as_bool().value_or(false);
     }
-    return stated ? tied : family.tied_by_default;
+    const bool by_default = family.tied_by_default || data_.parts.front().family->tied_by_default;
+    return stated ? tied : by_default;
   }
 
   void check_row(const ModuleRow& row, const Part& part) {
     const auto expected = shape_of_row(row, part);
     const std::string pattern = part.data.prefix + row.pattern + ".weight";
-    const bool required = row.required == ModuleRow::Required::kYes ||
-                          (row.required == ModuleRow::Required::kUntied && !part.tied);
+    const bool needed = row.required == ModuleRow::Required::kYes ||
+                        (row.required == ModuleRow::Required::kUntied && !part.tied);
+    const bool required = needed && part.is_chosen;
     const std::int64_t layers = has(pattern, "{layer}") ? part.layers : 1;
     const std::int64_t experts = has(pattern, "{expert}") ? part.experts : 1;
     for (std::int64_t layer = 0; layer < layers; ++layer) {

@@ -89,6 +89,32 @@ TEST_F(Folder, RefusesShardNamesThatLeaveIt) {
   }
 }
 
+TEST_F(Folder, RefusesAnIndexOfAnotherForm) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {R"([])", "not a JSON object"},
+      {R"("weight_map")", "not a JSON object"},
+      {R"({"metadata":{}})", "no object weight_map"},
+      {R"({"weight_map":["a"]})", "no object weight_map"},
+      {R"({"weight_map":"a"})", "no object weight_map"},
+      {R"({"weight_map":{}})", "weight_map is empty"},
+      {R"({"weight_map":{"a":1}})", "a: the shard is not named by a string"},
+      {R"({"weight_map":{"a":["b.safetensors"]}})", "a: the shard is not named by a string"},
+      {R"({"weight_map":{"a":{"b":"c"}}})", "a: the shard is not named by a string"},
+      {R"({"weight_map":{"a":"x.safetensors","a":"x.safetensors"}})",
+       "key 'a' appears twice in one object"},
+      {R"({"metadata":{"weight_map":{"a":"x.safetensors"}}})", "no object weight_map"}};
+  for (const auto& [text, expected] : cases) {
+    write_index(text);
+    EXPECT_EQ(message(), "model.safetensors.index.json: " + std::string(expected));
+  }
+}
+
+TEST_F(Folder, ReportsTheFirstOfSeveralBrokenShards) {
+  write_file(folder_ / kFirst, "no");
+  write_file(folder_ / kSecond, "nor this");
+  EXPECT_TRUE(message().starts_with(kFirst)) << message();
+}
+
 TEST_F(Folder, NamesTheMissingShard) {
   write_good_index();
   fs::remove(folder_ / kSecond);

@@ -59,5 +59,26 @@ TEST(NameRules, AListInJsonMustBeOfStrings) {
   EXPECT_TRUE(NameRules::parse(nullptr, "ignore"));
 }
 
+TEST(NameRules, TheFirstPatternThatMatchesCounts) {
+  const auto entry = [](const NameRules& list, std::string_view module) {
+    return (*list.find(module, ""))->entry;
+  };
+  const NameRules numbered = rules({"re:.*layers\\.1\\..*", "re:.*mlp.*"});
+  EXPECT_EQ(entry(numbered, "model.layers.2.mlp"), 1U);
+  EXPECT_EQ(entry(numbered, "model.layers.1.mlp"), 0U);
+  EXPECT_EQ(entry(numbered, "model.layers.3.mlp"), 1U);
+  const NameRules general = rules({"re:.*mlp.*", "re:.*layers\\.1\\..*"});
+  EXPECT_EQ(entry(general, "model.layers.1.mlp"), 0U);
+  EXPECT_EQ(entry(general, "model.layers.1.attn"), 1U);
+}
+
+TEST(NameRules, SomePatternsTellDigitsApartWithoutNamingOne) {
+  const NameRules list = rules({"re:(?P<a>\\d)(?P=a)$"});
+  EXPECT_TRUE(matches(list, "11", ""));
+  EXPECT_FALSE(matches(list, "12", ""));
+  EXPECT_TRUE(tells_digits_apart("(?P<a>\\d)\\k<a>"));
+  EXPECT_FALSE(tells_digits_apart(".*mlp\\.(gate|up)_proj.*"));
+}
+
 }  // namespace
 }  // namespace requant
