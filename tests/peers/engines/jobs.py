@@ -1,7 +1,8 @@
 """One import of an engine, one forked child for each job, a deadline for each child.
 
 Importing an engine takes longer than loading a small model with it. A child that dies, hangs or leaks takes nothing with it.
-The parent never starts a thread pool, which is what makes forking safe here.
+The parent never starts a thread pool, which is what makes forking safe here. A library that starts threads when it is imported
+does its jobs in its own process.
 """
 import json
 import os
@@ -49,6 +50,16 @@ def wait_for(pid: int, seconds: float) -> bool:
     return False
 
 
+def run_here(work, job: dict, base: str) -> dict:
+    started = time.monotonic()
+    try:
+        answer = {"ok": True, **work(job)}
+    except Exception as error:
+        traceback.print_exc()
+        answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+    return {**answer, "seconds": round(time.monotonic() - started, 1), "log": os.path.dirname(base)}
+
+
 def run_job(work, job: dict, base: str) -> dict:
     answer_path, log_path = base + ".answer.json", base + ".log"
     if os.path.exists(answer_path):
@@ -68,14 +79,15 @@ def run_job(work, job: dict, base: str) -> dict:
     return {**answer, "seconds": round(time.monotonic() - started, 1), "log": log_path}
 
 
-def main(work) -> None:
+def main(work, fork: bool = True) -> None:
     """argv: JOBS.json ANSWERS.json. Each job has at least name and timeout; its log lies beside the answers."""
     jobs_path, answers_path = sys.argv[1:3]
     with open(jobs_path, encoding="utf-8") as file:
         jobs = json.load(file)
     answers = {}
     for job in jobs:
-        answers[job["name"]] = run_job(work, job, os.path.join(os.path.dirname(answers_path), job["name"]))
+        base = os.path.join(os.path.dirname(answers_path), job["name"])
+        answers[job["name"]] = (run_job if fork else run_here)(work, job, base)
         with open(answers_path, "w", encoding="utf-8") as file:
             json.dump(answers, file, indent=1)
         print(job["name"], "ok" if answers[job["name"]]["ok"] else answers[job["name"]]["error"][-200:], flush=True)
