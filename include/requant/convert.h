@@ -19,6 +19,12 @@ struct ConvertOptions {
   std::string to;
   std::string for_engine;
   std::vector<std::string> allow;  // names of losses, or "all"
+  // "split-fused", "merge-fused": q/k/v and gate/up, each or in one matrix; "split-experts",
+  // "merge-experts": each its own, or in one tensor. Else as the input has them, unless the target
+  // cannot.
+  std::vector<std::string> layout;
+  // Sizes of the MLPs are padded with zeros until they divide among so many ranks; 0: they stay.
+  int pad_for_tp = 0;
   std::uint64_t max_shard_bytes = 5'000'000'000;
   std::filesystem::path tokenizer_from;  // empty: the input's own tokenizer and processor files
   bool overwrite = false;                // an earlier output of requant may be replaced
@@ -32,7 +38,7 @@ struct ConvertTensor {
   std::vector<std::int64_t> shape;
   std::uint64_t bytes = 0;
   std::string file;
-  std::string step;  // "copy", "rename", "transcode", "decode"
+  std::string step;  // "copy", "rename", "transcode", "decode", "regroup"
   std::vector<std::string> sources;
 };
 
@@ -51,6 +57,13 @@ struct ConvertFile {
   std::string reason;
 };
 
+// A size of config.json that is padded.
+struct ConvertPadding {
+  std::string key;
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+};
+
 struct ConvertShard {
   std::string file;
   std::uint64_t bytes = 0;
@@ -66,6 +79,7 @@ struct ConvertPlan {
   std::vector<ConvertShard> shards;
   std::vector<ConvertFile> files;
   std::vector<ConvertLoss> losses;
+  std::vector<ConvertPadding> padded;
   std::uint64_t repairable_weights = 0;  // where rows of scale 0 are looked for, and repaired
   std::uint64_t output_bytes = 0;        // of the weight files
   std::uint64_t peak_memory_bytes = 0;   // an upper bound

@@ -29,9 +29,12 @@ Result<Prepared> prepare(const ConvertOptions& options) {
 
 Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
   const ConvertOptions& options = conversion.options;
+  RQ_TRY(const LayoutRequest layout, parse_layout(options.layout));
   PlanRequest request{.target = {},
                       .max_shard_bytes = options.max_shard_bytes,
                       .tokenizer_from = options.tokenizer_from,
+                      .layout = layout,
+                      .pad_for_ranks = options.pad_for_tp,
                       .may_requantise = prepared.allowed.has(Loss::kRequantise),
                       .searches_scales = conversion.searches_scales,
                       .recipe = conversion.recipe ? &*conversion.recipe : nullptr,
@@ -62,6 +65,7 @@ ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan) {
     out.losses.push_back({std::string(name_of(loss.loss)), std::string(meaning_of(loss.loss)),
                           loss.bound, loss.weights, loss.first, prepared.allowed.has(loss.loss)});
   }
+  for (const GrownSize& size : plan.grown) out.padded.push_back({size.key, size.from, size.to});
   out.repairable_weights = plan.repairable_weights;
   out.output_bytes = plan.output_bytes;
   out.peak_memory_bytes = plan.peak_memory_bytes;

@@ -45,6 +45,9 @@ Json plan_json(const ConvertPlan& plan, const char* schema) {
                                   {"first", loss.first},
                                   {"allowed", loss.allowed}});
            }));
+  json.set("padded", array_of(plan.padded, [](const ConvertPadding& size) {
+             return Json::object({{"key", size.key}, {"from", size.from}, {"to", size.to}});
+           }));
   json.set("repairable_weights", plan.repairable_weights);
   json.set("output_bytes", plan.output_bytes);
   json.set("peak_memory_bytes", plan.peak_memory_bytes);

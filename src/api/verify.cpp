@@ -63,7 +63,7 @@ std::string to_json(const VerifyReport& report) {
   Json json = Json::object({{"schema", "requant/verify/1"}, {"equal", report.equal}});
   Json counts = Json::object();
   for (const char* status :
-       {"exact", "rounded", "repaired", "tied", "differs", "only-in-first", "only-in-second"}) {
+       {"exact", "rounded", "repaired", "padded", "tied", "differs", "only-in-first", "only-in-second"}) {
     counts.set(status, report.count(status));
   }
   json.set("counts", std::move(counts));

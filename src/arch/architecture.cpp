@@ -27,6 +27,11 @@ void add_part(Architecture::Data& data, Architecture::Data::Part part) {
   const std::size_t index = data.parts.size();
   for (const ModuleRow& row : part.family->modules) {
     data.patterns.add(part.prefix + row.pattern, data.rows.size());
+    if (row.holds) {
+      for (const HoldsRow::Member& member : row.holds->members) {
+        data.members.add(part.prefix + member_pattern(row, member), data.rows.size());
+      }
+    }
     data.rows.push_back({&row, index});
   }
   data.parts.push_back(std::move(part));

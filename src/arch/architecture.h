@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "arch/composition.h"
 #include "base/finding.h"
 #include "base/json.h"
 #include "base/result.h"
@@ -62,6 +64,19 @@ class Architecture {
 
   // `module` is a module's path, its tensor's name without ".weight"; `rank` that of its weight.
   Module module(std::string_view module, std::size_t rank) const;
+
+  // What the matrix of this module holds; nothing where it is a matrix of its own.
+  std::optional<Composition> composition(std::string_view module, const Json& config) const;
+  // That of the matrix which would hold this module's.
+  std::optional<Composition> composition_with(std::string_view member, const Json& config) const;
+
+  // The sizes that `config` gives the weight of a module; empty where they are not known.
+  std::vector<std::int64_t> sizes(std::string_view module, const Json& config) const;
+
+  // The expressions behind sizes(): "intermediate_size", "2*head_dim".
+  std::vector<std::string> size_names(std::string_view module) const;
+  // Gives a key of the language model's config, wherever it stands, another value.
+  void set_language_value(Json& config, std::string_view key, const Json& value) const;
 
   // Keys of sub-configs that may hold the language model's config: {"llm_config"}, {"text_config"}.
   std::vector<std::string> language_config_keys() const;

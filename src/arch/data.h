@@ -30,7 +30,11 @@ struct Architecture::Data {
   std::deque<Family> renamed;  // families whose names are others in this model
   std::vector<Row> rows;
   PatternTree patterns;  // whole names -> index into rows
+  PatternTree members;   // names of what a row holds -> index of that row
 };
+
+// The whole pattern of a member, without the part's prefix.
+std::string member_pattern(const ModuleRow& row, const HoldsRow::Member& member);
 
 // The config that holds a part's keys: config.json or one of its objects. nullptr when it is
 // missing.

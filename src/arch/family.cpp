@@ -68,6 +68,18 @@ auto named(const Table& table, std::string_view name, std::string_view file) {
   return at->second;
 }
 
+HoldsRow holds_row(const Json& json, std::string_view file) {
+  HoldsRow holds;
+  for (const Json& member : rows_of(json, "members")) {
+    holds.members.push_back({text_of(member, "name"), text_of(member, "rows")});
+    if (holds.members.back().name.empty()) broken(file, "a member without a name");
+  }
+  if (holds.members.empty()) broken(file, "'holds' without members");
+  if (json.find("times") != nullptr) holds.times = text_of(json, "times");
+  holds.transposed = flag_of(json, "transposed");
+  return holds;
+}
+
 ModuleRow module_row(const Json& row, std::string_view file) {
   ModuleRow module;
   module.pattern = text_of(row, "name");
@@ -77,6 +89,7 @@ ModuleRow module_row(const Json& row, std::string_view file) {
   module.shape = texts_of(row, "shape");
   if (flag_of(row, "required")) module.required = ModuleRow::Required::kYes;
   if (text_of(row, "required") == "untied") module.required = ModuleRow::Required::kUntied;
+  if (const Json* holds = row.find("holds")) module.holds = holds_row(*holds, file);
   return module;
 }
 

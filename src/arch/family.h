@@ -12,6 +12,17 @@
 
 namespace requant {
 
+// The matrices of other modules that one matrix holds (arch/composition.h).
+struct HoldsRow {
+  struct Member {
+    std::string name;  // after the holder's parent: "k_proj", "{expert}.gate_proj"
+    std::string rows;  // an expression
+  };
+  std::vector<Member> members;
+  std::string times = "1";  // an expression
+  bool transposed = false;
+};
+
 // One module of a family, as data/architectures states it.
 struct ModuleRow {
   std::string pattern;  // "model.layers.{layer}.self_attn.q_proj"
@@ -20,6 +31,7 @@ struct ModuleRow {
   std::string fused;               // "qkv_proj": the last component of the matrix it is loaded into
   std::vector<std::string> shape;  // expressions (arch/dimension.h); empty: not known
   enum class Required { kNo, kYes, kUntied } required = Required::kNo;
+  std::optional<HoldsRow> holds;
 };
 
 // A key of config.json and what its value has to be.

@@ -112,13 +112,36 @@ class TensorCheck {
     const bool required = needed && part.is_chosen;
     const std::int64_t layers = has(pattern, "{layer}") ? part.layers : 1;
     const std::int64_t experts = has(pattern, "{expert}") ? part.experts : 1;
+    const auto others = required ? stand_ins(row, part) : std::vector<std::string>();
     for (std::int64_t layer = 0; layer < layers; ++layer) {
       const std::string in_layer = with_number(pattern, "{layer}", layer);
       for (std::int64_t expert = 0; expert < experts; ++expert) {
         if (problems_ >= kGiveUp) return;
-        check_tensor(with_number(in_layer, "{expert}", expert), expected, required, part);
+        const bool replaced = std::ranges::any_of(others, [&](const std::string& other) {
+          const std::string name = with_number(other, "{layer}", layer);
+          return shape_of_(with_number(name, "{expert}", expert)) != nullptr;
+        });
+        check_tensor(with_number(in_layer, "{expert}", expert), expected, required && !replaced,
+                     part);
       }
     }
+  }
+
+  // Tensors that may be there instead: what holds the row's matrix, or what it holds.
+  std::vector<std::string> stand_ins(const ModuleRow& row, const Part& part) const {
+    std::vector<std::string> names;
+    const auto add = [&](const std::string& pattern) {
+      names.push_back(part.data.prefix + pattern);
+      names.push_back(part.data.prefix + pattern + ".weight");
+    };
+    if (row.holds) add(member_pattern(row, row.holds->members.front()));
+    for (const Architecture::Data::Row& other : data_.rows) {
+      if (!other.row->holds || &data_.parts[other.part] != &part.data) continue;
+      for (const HoldsRow::Member& member : other.row->holds->members) {
+        if (member_pattern(*other.row, member) == row.pattern) add(other.row->pattern);
+      }
+    }
+    return names;
   }
 
   static std::vector<std::int64_t> shape_of_row(const ModuleRow& row, const Part& part) {

@@ -48,6 +48,9 @@ void print_plan(const ConvertPlan& plan) {
                     human_bytes(plan.peak_memory_bytes)));
   print(plan.config_changes ? "config.json: quantization_config is rewritten, the rest stays\n"
                             : "config.json: stays as it is\n");
+  for (const ConvertPadding& size : plan.padded) {
+    print(fmt::format("padded with zeros: {} from {} to {}\n", size.key, size.from, size.to));
+  }
   print_files(plan);
   if (plan.repairable_weights > 0) {
     print(fmt::format("repairs: rows of scale 0 in {} weights get codes 0 and scale 1\n",
@@ -87,6 +90,13 @@ void add_conversion_options(CLI::App& app, ConversionArguments& arguments) {
   ConvertOptions& options = arguments.options;
   app.add_option("INPUT", options.input, "a checkpoint folder")->required();
   app.add_option("-o,--output", options.output, "the folder to make");
+  app.add_option("--layout", options.layout,
+                 "split-fused, merge-fused, split-experts, merge-experts (docs/layouts.md)")
+      ->delimiter(',');
+  app.add_option("--pad-for-tp", options.pad_for_tp,
+                 "pad the sizes of the MLPs with zeros until they divide among N ranks")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   app.add_option("--max-shard-size", options.max_shard_bytes, "bytes a weight file, or 5GB, 500MB")
       ->transform(CLI::AsSizeValue(true))
       ->default_str("5GB");

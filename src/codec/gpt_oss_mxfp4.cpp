@@ -70,6 +70,27 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   return out;
 }
 
+Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
+  if (!holds(scheme)) return refused("gpt-oss-mxfp4 does not hold " + describe(scheme));
+  if (rows < 1 || cols < 1 || cols % kGroup != 0) {
+    return refused(fmt::format("{} columns are not whole blocks of {}", cols, kGroup));
+  }
+  const std::int64_t groups = cols / kGroup;
+  return std::vector<PartSpec>{{"blocks", DType::kU8, {rows, groups, kBytes}},
+                               {"scales", DType::kU8, {rows, groups}}};
+}
+
+// One matrix: without the dimension of experts.
+Result<WeightParts> encode(const QuantizedWeight& weight) {
+  RQ_CHECK(validate(weight));
+  RQ_TRY(const std::vector<PartSpec> specs, layout(weight.scheme, weight.rows, weight.cols));
+  RQ_TRY(const Tensor packed, pack_codes(weight.codes, 4));
+  WeightParts parts;
+  parts.emplace("blocks", relabel(packed, DType::kU8, specs[0].shape));
+  parts.emplace("scales", relabel(weight.scales, DType::kU8, specs[1].shape));
+  return parts;
+}
+
 }  // namespace
 
 extern const Codec k_codec_gpt_oss_mxfp4;
@@ -80,6 +101,8 @@ const Codec k_codec_gpt_oss_mxfp4 = {
     .holds = holds,
     .scheme_of = scheme_of,
     .decode = decode,
+    .layout = layout,
+    .encode = encode,
 };
 
 }  // namespace requant

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "codec/codec.h"
+#include "codec/testing.h"
 #include "quant/testing.h"
 #include "support/support.h"
 
@@ -49,6 +50,25 @@ TEST(GptOssMxfp4, ReadsOneMatrixToo) {
   const WeightParts parts = {{"blocks", {DType::kU8, {6, 2, 16}, {}}},
                              {"scales", {DType::kU8, {6, 2}, {}}}};
   EXPECT_TRUE(codec().scheme_of(parts, {}));
+}
+
+TEST(GptOssMxfp4, WritesOneMatrixAndReadsItAgain) {
+  const WeightParts parts = library_parts(testing_support::vectors("mxfp4_gpt_oss"));
+  const Scheme scheme = *codec().scheme_of(parts, {});
+  testing_support::expect_round_trip(codec(), scheme, 6, 64);
+  testing_support::expect_refusal_when_cut(codec(), scheme, 6, 64);
+  EXPECT_FALSE(codec().layout(scheme, 4, 48));
+}
+
+TEST(GptOssMxfp4, WritesTheLibrarysBytes) {
+  const WeightParts parts = library_parts(testing_support::vectors("mxfp4_gpt_oss"));
+  const auto weight = codec().decode(parts, *codec().scheme_of(parts, {}));
+  ASSERT_TRUE(weight);
+  const auto encoded = codec().encode(*weight);
+  ASSERT_TRUE(encoded) << encoded.error().message();
+  for (const auto& [suffix, tensor] : parts) {
+    ASSERT_EQ(encoded->at(suffix).bytes.text(), tensor.bytes.text()) << suffix;
+  }
 }
 
 TEST(GptOssMxfp4, RefusesCutAndMangledTensors) {

@@ -66,6 +66,7 @@ const Dialect k_dialect_dense = {
     .resolve = resolve,
     .codec_for = codec_for,
     .quantization_config = quantization_config,
+    .stacks = StackRule::kMay,
 };
 
 }  // namespace requant

@@ -67,7 +67,7 @@ struct Weight {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   // Matrices of which `rows` holds the rows, one after the other: the experts of a tensor of three
-  // dimensions. Such a weight can be read and verified, not converted.
+  // dimensions.
   std::int64_t experts = 1;
   // The tensors that store it, by suffix; they belong to the Source.
   std::vector<std::pair<std::string, const TensorInfo*>> parts;
@@ -102,6 +102,9 @@ struct ConfigRequest {
   std::span<const TargetWeight> unquantized;
 };
 
+// Whether a dialect's readers know tensors that hold all experts of a layer.
+enum class StackRule : std::uint8_t { kNever, kMay, kAlways };
+
 // One tool's way of stating quantisation: config keys, tensor names, side files.
 // One .cpp that exports one constant; a null function means that the dialect cannot do that.
 struct Dialect {
@@ -124,6 +127,9 @@ struct Dialect {
 
   // The values of quant_method that mean this dialect, separated by spaces.
   std::string_view quant_methods = {};
+
+  // Of quantised experts, as this dialect writes them.
+  StackRule stacks = StackRule::kNever;
 };
 
 // In the order in which they are tried: those that can be read, those that are only recognised,

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "base/text.h"
 #include "dialect/dialect.h"
@@ -109,6 +111,60 @@ Result<Resolution> resolve(const Facts& facts) {
   return resolution;
 }
 
+const Codec* codec_for(const Scheme& scheme) {
+  const Codec* codec = find_codec("gpt-oss-mxfp4");
+  return codec->holds(scheme) ? codec : nullptr;
+}
+
+// "model.layers.3.mlp.router" -> "model.layers.*.mlp.router".
+std::string in_every_layer(std::string_view module) {
+  std::vector<std::string> components;
+  for (const std::string_view component : split(module, '.')) {
+    const bool is_number = component.find_first_not_of("0123456789") == std::string_view::npos;
+    components.emplace_back(is_number ? "*" : std::string(component));
+  }
+  return join(components, ".");
+}
+
+bool covers_quantised(const std::string& pattern, const ConfigRequest& request) {
+  Json list = Json::array();
+  list.append(pattern);
+  const ModuleList modules(&list);
+  return std::ranges::any_of(request.quantized, [&](const TargetWeight& weight) {
+    return modules.covers(weight.module);
+  });
+}
+
+// As OpenAI's own files have it: modules of every layer at once, attention as a whole, and the
+// embedding, which no reader looks for.
+Json excluded_modules(const ConfigRequest& request) {
+  constexpr std::string_view kEmbedding = "model.embed_tokens";
+  constexpr std::string_view kHead = "lm_head";
+  std::vector<std::string> names;
+  for (const TargetWeight& weight : request.unquantized) {
+    std::string name = in_every_layer(weight.module);
+    const std::string parent = name.substr(0, std::min(name.rfind('.'), name.size()));
+    if (weight.place.role == Role::kLinear && !covers_quantised(parent, request)) name = parent;
+    if (name != kHead && std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  std::ranges::stable_sort(names, {}, [](const std::string& name) {
+    return !name.ends_with("self_attn");
+  });
+  Json list = Json::array();
+  for (const std::string& name : names) list.append(name);
+  list.append(kEmbedding);
+  list.append(kHead);
+  return list;
+}
+
+Result<Json> quantization_config(const ConfigRequest& request) {
+  if (request.quantized.empty()) return refused("mxfp4 needs a quantised weight");
+  Json block = Json::object();
+  block.set("modules_to_not_convert", excluded_modules(request));
+  block.set("quant_method", kMethod);
+  return block;
+}
+
 }  // namespace
 
 extern const Dialect k_dialect_mxfp4;
@@ -118,7 +174,10 @@ const Dialect k_dialect_mxfp4 = {
     .source = "huggingface/transformers integrations/mxfp4.py@5.17.0",
     .recognize = recognize,
     .resolve = resolve,
+    .codec_for = codec_for,
+    .quantization_config = quantization_config,
     .quant_methods = kMethod,
+    .stacks = StackRule::kAlways,
 };
 
 }  // namespace requant

@@ -65,14 +65,16 @@ bool ties_embeddings(const Json& config, const Architecture& architecture) {
 }
 
 Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
-  Json config = checkpoint.config();
+  Json config = with_sizes(checkpoint, plan.grown);
   for (const ConfigBlock& block :
        find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
     const bool stays = block.path.size() == 1 && block.path.front() == kBlock;
     if (!stays || plan.target.is_dense()) erase_at(config, block.path);
   }
   if (plan.target.is_dense()) {
-    if (!plan.target.scheme.empty() && !plan.weights.empty()) {
+    const bool decodes = std::ranges::any_of(
+        plan.weights, [](const WeightStep& step) { return !step.weight->scheme.is_dense(); });
+    if (!plan.target.scheme.empty() && decodes) {
       set_dtype(config, checkpoint.architecture(), dense_dtype(plan.target, config));
     }
     return config;

@@ -35,6 +35,9 @@ using Inspect = std::function<Result<void>(std::span<const std::byte>)>;
 Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output,
                          std::span<std::byte> space, const Inspect& inspect = {});
 
+// Every matrix of a job, from reading its sources to writing it.
+Result<void> run_regroup(Run& run, const RegroupJob& job);
+
 Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> space);
 
 }  // namespace requant

@@ -15,7 +15,7 @@ namespace requant {
 namespace {
 
 constexpr auto kStepNames =
-    std::to_array<std::string_view>({"copy", "rename", "transcode", "decode"});
+    std::to_array<std::string_view>({"copy", "rename", "transcode", "decode", "regroup"});
 constexpr auto kActionNames = std::to_array<std::string_view>({"copy", "write", "drop"});
 constexpr auto kKvScales =
     std::to_array<std::string_view>({"k_scale", "v_scale", "q_scale", "output_scale"});
@@ -39,13 +39,16 @@ class Planner {
                      ": no weight is quantised, so there is nothing to convert; "
                      "`requant quantize` quantises it");
     }
-    for (const Weight& weight : checkpoint_.weights())
-      RQ_CHECK(add_weight(weight, request_.target));
+    RQ_CHECK(add_regrouped());
+    for (const Weight& weight : checkpoint_.weights()) {
+      if (!is_regrouped(weight.parts.front().second)) RQ_CHECK(add_weight(weight, request_.target));
+    }
     for (const DenseTensor& tensor : checkpoint_.dense()) {
+      if (is_regrouped(tensor.tensor)) continue;
       RQ_TRY(const auto scheme, scheme_for(tensor));
       RQ_CHECK(scheme ? quantise(tensor, *scheme) : add_dense(tensor));
     }
-    if (request_.recipe != nullptr && plan_.dense_weights.empty()) {
+    if (request_.recipe != nullptr && !quantises_) {
       return refused(printable(checkpoint_.root().string(), 4096) +
                      ": the recipe leaves no weight to quantise");
     }
@@ -58,6 +61,97 @@ class Planner {
   }
 
  private:
+  bool is_regrouped(const TensorInfo* tensor) const {
+    return plan_.regrouping.taken.contains(tensor);
+  }
+
+  // Weights and biases that are put together from rows of others.
+  Result<void> add_regrouped() {
+    std::optional<Json> padded_config;
+    if (request_.pad_for_ranks > 0) {
+      RQ_TRY(plan_.grown,
+             plan_padding(checkpoint_, request_.pad_for_ranks, request_.recipe != nullptr));
+      if (!plan_.grown.empty()) padded_config = with_sizes(checkpoint_, plan_.grown);
+    }
+    RQ_TRY(plan_.regrouping,
+           regroup(checkpoint_, {.target = request_.target,
+                                 .layout = request_.layout,
+                                 .recipe = request_.recipe,
+                                 .padded_config = padded_config ? &*padded_config : nullptr}));
+    if (request_.keep_config && plan_.regrouping.changes_structure) {
+      return refused("the names of its tensors change, and so must config.json");
+    }
+    for (Regrouped& regrouped : plan_.regrouping.results) {
+      regrouped.step = static_cast<std::uint32_t>(plan_.weights.size());
+      RQ_CHECK(add_regrouped(regrouped));
+    }
+    return {};
+  }
+
+  Result<void> add_regrouped(const Regrouped& regrouped) {
+    const Weight& weight = regrouped.weight;
+    if (!weight.scheme.is_dense()) return add_weight(weight, request_.target, &regrouped);
+    if (request_.recipe != nullptr && !regrouped.is_vector) {
+      RQ_TRY(const auto scheme, request_.recipe->scheme_of(weight.module, weight.place));
+      Target target = request_.target;
+      if (scheme) {
+        quantises_ = true;
+        target.scheme = scheme->text;
+        target.request = *scheme;
+        return add_weight(weight, target, &regrouped);
+      }
+    }
+    return add_unquantised(regrouped);
+  }
+
+  Result<void> add_unquantised(const Regrouped& regrouped) {
+    const Weight& weight = regrouped.weight;
+    const DType dtype = weight.scheme.scale_dtype;
+    Shape matrix = {regrouped.matrix_rows(), weight.cols};
+    if (regrouped.is_vector) matrix.pop_back();
+    if (regrouped.transposed) std::swap(matrix[0], matrix[1]);
+    const Shape shape = shape_of(regrouped, matrix);
+    WeightStep step{.weight = &weight,
+                    .regrouped = &regrouped,
+                    .route = unquantised_route(dtype),
+                    .outputs = {}};
+    const std::string_view suffix = regrouped.is_vector ? "bias" : "weight";
+    const std::string name = regrouped.tensor_name(suffix);
+    RQ_TRY(const std::uint32_t output,
+           add_output({name, dtype, shape}, StepKind::kRegroup,
+                      shard_key(weight.module, weight.place), regrouped.sources));
+    step.outputs.emplace_back(suffix, output);
+    const auto [module, last] = split_tensor_name(name);
+    const bool is_part = last == "weight" || last == "bias";
+    plan_.target_dense.push_back({std::string(is_part ? module : std::string_view(name)),
+                                  weight.place, add_target_tensor(output), last == "weight"});
+    plan_.weights.push_back(std::move(step));
+    return {};
+  }
+
+  // Rows of tensors of that dtype, as they are.
+  std::uint32_t unquantised_route(DType dtype) {
+    Route route;
+    route.from = find_codec("dense");
+    route.source = Scheme::dense(dtype);
+    for (std::size_t i = 0; i < plan_.routes.size(); ++i) {
+      const Route& old = plan_.routes[i];
+      if (old.from == route.from && old.source == route.source && old.to == nullptr) {
+        return static_cast<std::uint32_t>(i);
+      }
+    }
+    route.dense = dtype;
+    route.chain.result = route.source;
+    plan_.routes.push_back(std::move(route));
+    return static_cast<std::uint32_t>(plan_.routes.size() - 1);
+  }
+
+  // The shape of a tensor of which each matrix has `shape`.
+  static Shape shape_of(const Regrouped& regrouped, Shape shape) {
+    if (regrouped.is_stack) shape.insert(shape.begin(), regrouped.weight.experts);
+    return shape;
+  }
+
   // What the recipe makes of a tensor; nothing where it is copied.
   Result<std::optional<SchemeRequest>> scheme_for(const DenseTensor& tensor) const {
     std::optional<SchemeRequest> none;
@@ -71,6 +165,7 @@ class Planner {
 
   Result<void> quantise(const DenseTensor& tensor, const SchemeRequest& scheme) {
     const TensorInfo& info = *tensor.tensor;
+    quantises_ = true;
     plan_.dense_weights.push_back({.module = tensor.module,
                                    .place = tensor.place,
                                    .codec = find_codec("dense"),
@@ -120,8 +215,20 @@ class Planner {
   }
 
   // The tensors that a weight will have.
-  Result<std::vector<PartSpec>> specs_of(const Weight& weight, const Route& route) const {
+  static Result<std::vector<PartSpec>> specs_of(const Weight& weight, const Route& route,
+                                                const Regrouped* regrouped) {
     std::vector<PartSpec> specs;
+    if (regrouped != nullptr) {
+      Shape matrix = {regrouped->matrix_rows(), weight.cols};
+      if (route.to == nullptr) {
+        if (regrouped->transposed) std::swap(matrix[0], matrix[1]);
+        specs.push_back({"weight", route.dense, matrix});
+      } else {
+        RQ_TRY(specs, route.to->layout(route.chain.result, matrix[0], matrix[1]));
+      }
+      for (PartSpec& spec : specs) spec.shape = shape_of(*regrouped, spec.shape);
+      return specs;
+    }
     if (route.to == nullptr) {
       specs.push_back({"weight", route.dense, {weight.rows, weight.cols}});
       return specs;
@@ -140,28 +247,43 @@ class Planner {
     return found == route.carried.end() ? std::string() : found->first;
   }
 
-  Result<void> add_weight(const Weight& weight, const Target& target) {
+  Result<void> check_stack(const Weight& weight, const Target& target,
+                           const Regrouped* regrouped) const {
+    const bool is_stack = regrouped != nullptr ? regrouped->is_stack
+                                               : &checkpoint_.dialect() == target.dialect;
+    if (target.dialect->stacks != StackRule::kAlways || is_stack) return {};
+    return refused(fmt::format("{}: {} has quantised experts in stacks, and nothing else",
+                               printable(weight.module), target.dialect->name));
+  }
+
+  Result<void> add_weight(const Weight& weight, const Target& target,
+                          const Regrouped* regrouped = nullptr) {
+    RQ_CHECK(check_stack(weight, target, regrouped));
     RQ_TRY(const std::uint32_t index, route_of(weight, target));
     const Route& route = plan_.routes[index];
-    RQ_TRY_IN(const std::vector<PartSpec> specs, specs_of(weight, route), printable(weight.module));
-    WeightStep step{.weight = &weight, .route = index, .outputs = {}};
+    RQ_TRY_IN(const std::vector<PartSpec> specs, specs_of(weight, route, regrouped),
+              printable(weight.module));
+    WeightStep step{.weight = &weight, .regrouped = regrouped, .route = index, .outputs = {}};
     Weight after{.module = weight.module,
                  .place = weight.place,
                  .codec = route.to,
                  .scheme = route.chain.result,
                  .rows = weight.rows,
                  .cols = weight.cols,
+                 .experts = weight.experts,
                  .parts = {}};
     for (const PartSpec& spec : specs) {
-      const std::string name = weight.module + "." + spec.suffix;
-      const std::string source = source_of(route, spec.suffix);
+      const std::string name = regrouped != nullptr ? regrouped->tensor_name(spec.suffix)
+                                                    : weight.module + "." + spec.suffix;
+      const std::string source = regrouped != nullptr ? "" : source_of(route, spec.suffix);
       const StepKind kind = route.to == nullptr     ? StepKind::kDecode
                             : source.empty()        ? StepKind::kTranscode
                             : source == spec.suffix ? StepKind::kCopy
                                                     : StepKind::kRename;
       RQ_TRY(const std::uint32_t output,
              add_output({name, spec.dtype, spec.shape}, kind,
-                        shard_key(weight.module, weight.place), sources_of(weight, source)));
+                        shard_key(weight.module, weight.place),
+                        regrouped != nullptr ? regrouped->sources : sources_of(weight, source)));
       step.outputs.emplace_back(spec.suffix, output);
       after.parts.emplace_back(spec.suffix, add_target_tensor(output));
     }
@@ -281,6 +403,7 @@ class Planner {
   const PlanRequest& request_;
   Plan plan_;
   std::vector<ShardItem> shard_items_;
+  bool quantises_ = false;  // the recipe has found a weight
 };
 
 }  // namespace

@@ -22,6 +22,9 @@ constexpr std::uint64_t kTranscodeBudget = std::uint64_t{256} << 20;
 // The most that decoding, encoding and comparing this weight takes.
 std::uint64_t transcode_bytes(const Plan& plan, const WeightStep& step);
 
+// The most that one round of a job takes.
+std::uint64_t regroup_bytes(const Plan& plan, const RegroupJob& job);
+
 // The most that running the plan takes: the program and its headers, each thread's chunk, and the
 // weights that may have to be decoded whole.
 std::uint64_t peak_memory(const Plan& plan, int threads);

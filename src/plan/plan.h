@@ -11,7 +11,9 @@
 #include "container/writer.h"
 #include "plan/chain.h"
 #include "plan/loss.h"
+#include "plan/padding.h"
 #include "plan/recipe.h"
+#include "plan/regroup.h"
 #include "plan/route.h"
 #include "plan/target.h"
 
@@ -22,6 +24,7 @@ enum class StepKind : std::uint8_t {
   kRename,     // the same bytes under another name
   kTranscode,  // decoded, encoded, and decoded again to compare
   kDecode,     // the exact values, rounded once to a float type
+  kRegroup,    // rows of unquantised tensors, the same bytes
 };
 std::string_view name_of(StepKind kind);
 
@@ -36,7 +39,9 @@ struct OutputTensor {
 
 // One quantised weight: where its tensors go.
 struct WeightStep {
-  const Weight* weight = nullptr;  // belongs to the Checkpoint, or to Plan::dense_weights
+  // Belongs to the Checkpoint, to Plan::dense_weights, or to `regrouped`.
+  const Weight* weight = nullptr;
+  const Regrouped* regrouped = nullptr;  // belongs to Plan::regrouping, whose jobs write it
   std::uint32_t route = 0;
   std::vector<std::pair<std::string, std::uint32_t>> outputs;  // suffix and index into outputs
 };
@@ -88,6 +93,8 @@ struct Plan {
   Target target;
   std::vector<Route> routes;
   std::vector<OutputTensor> outputs;
+  std::vector<GrownSize> grown;  // config.json's sizes that are padded
+  Regrouping regrouping;
   std::vector<WeightStep> weights;
   std::vector<CopyStep> copies;
   std::vector<DroppedTensor> dropped;
@@ -114,6 +121,8 @@ struct PlanRequest {
   Target target;
   std::uint64_t max_shard_bytes = std::uint64_t{5'000'000'000};
   std::filesystem::path tokenizer_from;  // empty: the source's own files
+  LayoutRequest layout = {};
+  std::int64_t pad_for_ranks = 0;        // 0: nothing is padded
   bool keep_config = false;              // nothing in config.json is to change
   bool counts_dequantise = false;        // going dense is a loss: nobody asked for it by name
   bool may_requantise = false;           // where no exact way leads to the target

@@ -104,6 +104,7 @@ std::string receipt(const Checkpoint& checkpoint, const Plan& plan, const RunRep
   head.set("requant", std::string(kVersion));
   head.set("from", std::string(checkpoint.dialect().name));
   head.set("options", options_json(plan));
+  if (!plan.grown.empty()) head.set("padded", sizes_json(plan.grown));
   std::string text = head.dump(2);
   text.erase(text.rfind('\n'));  // the closing brace comes after the lists
   text += ",\n  \"tensors\": [\n";

@@ -143,9 +143,10 @@ std::optional<PlainParts> plain_parts(const Weight& weight) {
 
 Result<Route> make_route(const Weight& weight, const Dialect& from, const Target& target,
                          const Json& config, const RouteRules& rules) {
-  if (weight.experts > 1) {
-    return refused(
-        fmt::format("{} experts in one tensor cannot be taken apart yet", weight.experts));
+  if (weight.experts > 1 && !weight.parts.empty() && &from != target.dialect) {
+    return refused(fmt::format(
+        "{} experts in one tensor, and no data of this family say how they are taken apart",
+        weight.experts));
   }
   if (weight.codec->decode == nullptr) {
     return refused(fmt::format("{}: it cannot be decoded", weight.codec->long_name));

@@ -19,30 +19,44 @@ namespace {
 
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 
-// One weight or one tensor that is copied.
+// One weight, one tensor that is copied, or weights that are put together from rows of others.
 struct Job {
   const WeightStep* weight = nullptr;
   const CopyStep* copy = nullptr;
+  const RegroupJob* regroup = nullptr;
   std::uint32_t shard = 0;
   std::uint64_t bytes = 0;
 };
+
+void add_outputs(const Plan& plan, const WeightStep& step, Job& job) {
+  for (const auto& [suffix, output] : step.outputs) {
+    job.shard = std::min(job.shard, plan.outputs[output].shard);
+    job.bytes += plan.outputs[output].bytes;
+  }
+}
 
 // Shard after shard; within one the largest first, so that no thread is left alone with a large one
 // at the end.
 std::vector<Job> jobs_of(const Plan& plan) {
   std::vector<Job> jobs;
   for (const WeightStep& step : plan.weights) {
-    Job job{.weight = &step, .copy = nullptr, .shard = UINT32_MAX, .bytes = 0};
-    for (const auto& [suffix, output] : step.outputs) {
-      job.shard = std::min(job.shard, plan.outputs[output].shard);
-      job.bytes += plan.outputs[output].bytes;
+    if (step.regrouped != nullptr) continue;
+    Job job{.weight = &step, .shard = UINT32_MAX};
+    add_outputs(plan, step, job);
+    jobs.push_back(job);
+  }
+  for (const RegroupJob& regroup : plan.regrouping.jobs) {
+    Job job{.regroup = &regroup, .shard = UINT32_MAX};
+    for (const RegroupRound& round : regroup.rounds) {
+      for (const AssembledMatrix& matrix : round.results) {
+        add_outputs(plan, plan.weights[plan.regrouping.results[matrix.result].step], job);
+      }
     }
     jobs.push_back(job);
   }
   for (const CopyStep& step : plan.copies) {
     const OutputTensor& output = plan.outputs[step.output];
-    jobs.push_back(
-        {.weight = nullptr, .copy = &step, .shard = output.shard, .bytes = output.bytes});
+    jobs.push_back({.copy = &step, .shard = output.shard, .bytes = output.bytes});
   }
   std::ranges::stable_sort(jobs, [](const Job& a, const Job& b) {
     return a.shard != b.shard ? a.shard < b.shard : a.bytes > b.bytes;
@@ -52,6 +66,7 @@ std::vector<Job> jobs_of(const Plan& plan) {
 
 Result<void> run_job(Run& run, const Job& job, std::span<std::byte> space) {
   if (job.weight != nullptr) return run_weight(run, *job.weight, space);
+  if (job.regroup != nullptr) return run_regroup(run, *job.regroup);
   return copy_tensor(run, *job.copy->tensor, job.copy->output, space);
 }
 

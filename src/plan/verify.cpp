@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -19,36 +18,12 @@ namespace requant {
 namespace {
 
 constexpr auto kStatusNames = std::to_array<std::string_view>(
-    {"exact", "rounded", "repaired", "tied", "differs", "only-in-first", "only-in-second"});
+    {"exact", "rounded", "repaired", "padded", "tied", "differs", "only-in-first", "only-in-second"});
 
-struct Side {
-  const Weight* weight = nullptr;
-  const DenseTensor* dense = nullptr;
-  bool present() const { return weight != nullptr || dense != nullptr; }
-};
-
-struct Pair {
+struct Pair : SidePair {
   std::string name;
-  Side a;
-  Side b;
   const TensorInfo* tied_to = nullptr;  // of the side that leaves the output layer out
 };
-
-constexpr std::string_view kWeightSuffix = ".weight";
-
-// Weights by module, what else is called X.weight by X, other tensors by their name.
-std::string key_of(const DenseTensor& tensor) {
-  const std::string& name = tensor.tensor->name;
-  if (!name.ends_with(kWeightSuffix)) return name;
-  return name.substr(0, name.size() - kWeightSuffix.size());
-}
-
-std::map<std::string, Side> sides_of(const Checkpoint& checkpoint) {
-  std::map<std::string, Side> sides;
-  for (const Weight& weight : checkpoint.weights()) sides[weight.module].weight = &weight;
-  for (const DenseTensor& tensor : checkpoint.dense()) sides[key_of(tensor)].dense = &tensor;
-  return sides;
-}
 
 // The embedding that stands for an output layer which a checkpoint leaves out.
 const TensorInfo* embedding_of(const Checkpoint& checkpoint) {
@@ -61,16 +36,16 @@ const TensorInfo* embedding_of(const Checkpoint& checkpoint) {
   return nullptr;
 }
 
-bool is_lm_head(const Side& side) {
+bool is_lm_head(const VerifySide& side) {
   return side.dense != nullptr && side.dense->is_weight && side.dense->place.role == Role::kLmHead;
 }
 
-std::vector<Pair> pairs_of(const Checkpoint& first, const Checkpoint& second) {
-  std::map<std::string, Pair> pairs;
-  for (const auto& [name, side] : sides_of(first)) pairs[name].a = side;
-  for (const auto& [name, side] : sides_of(second)) pairs[name].b = side;
+std::vector<Pair> pairs_of(const Checkpoint& first, const Checkpoint& second,
+                           VerifySides& sides) {
   std::vector<Pair> list;
-  for (auto& [name, pair] : pairs) {
+  for (auto& [name, found] : sides.take_pairs()) {
+    Pair pair;
+    static_cast<SidePair&>(pair) = found;
     pair.name = name;
     if (!pair.a.present() && is_lm_head(pair.b)) pair.tied_to = embedding_of(first);
     if (!pair.b.present() && is_lm_head(pair.a)) pair.tied_to = embedding_of(second);
@@ -81,7 +56,8 @@ std::vector<Pair> pairs_of(const Checkpoint& first, const Checkpoint& second) {
   return list;
 }
 
-std::uint64_t bytes_of_side(const Side& side) {
+std::uint64_t bytes_of_side(const VerifySide& side) {
+  if (side.view != nullptr) return stored_bytes(side.view->matrix);
   std::uint64_t bytes = side.dense != nullptr ? side.dense->tensor->bytes : 0;
   if (side.weight == nullptr) return bytes;
   for (const auto& [suffix, info] : side.weight->parts) bytes += info->bytes;
@@ -91,10 +67,13 @@ std::uint64_t bytes_of_side(const Side& side) {
 // What decoding both sides and comparing them may take.
 std::uint64_t memory_of(const Pair& pair) {
   std::uint64_t bytes = 4 * kChunkBytes;
-  for (const Side* side : {&pair.a, &pair.b}) {
-    if (side->weight == nullptr) continue;
-    const Weight& weight = *side->weight;
+  for (const VerifySide* side : {&pair.a, &pair.b}) {
+    if (side->weight == nullptr && side->view == nullptr) continue;
+    const Weight& weight = side->quantised();
     bytes += bytes_of_side(*side) + static_cast<std::uint64_t>(weight.rows * weight.cols);
+    if (side->view == nullptr) continue;
+    const WeightForm form = form_of(side->view->matrix);
+    bytes += static_cast<std::uint64_t>(form.rows * form.cols);
   }
   return bytes;
 }
@@ -110,7 +89,8 @@ class Verifier {
   Verifier(const Checkpoint& first, const Checkpoint& second)
       : first_(first),
         second_(second),
-        pairs_(pairs_of(first, second)),
+        sides_(first, second),
+        pairs_(pairs_of(first, second, sides_)),
         reports_(pairs_.size()),
         budget_(kTranscodeBudget) {
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
@@ -166,23 +146,34 @@ class Verifier {
     if (pair.tied_to != nullptr) return compare_tied(pair);
     if (!pair.a.present()) return one_sided(PairStatus::kOnlyInSecond);
     if (!pair.b.present()) return one_sided(PairStatus::kOnlyInFirst);
-    const Side& a = pair.a;
-    const Side& b = pair.b;
-    if (a.weight != nullptr && b.weight != nullptr) {
-      return compare_weights({&first_, a.weight}, {&second_, b.weight});
+    RQ_TRY(PairReport report, compare_sides(pair.a, pair.b));
+    if (pair.padded && is_match(report.status)) report.status = PairStatus::kPadded;
+    return report;
+  }
+
+  Result<PairReport> compare_sides(const VerifySide& a, const VerifySide& b) {
+    if (a.is_quantised() && b.is_quantised()) {
+      return compare_weights(weight_of(first_, a), weight_of(second_, b));
     }
-    if (a.weight != nullptr) {
-      return compare_decoded({&first_, a.weight}, {&second_, b.dense->tensor}, true);
+    if (a.is_quantised()) {
+      return compare_decoded(weight_of(first_, a), tensor_of(second_, b), true);
     }
-    if (b.weight != nullptr) {
-      return compare_decoded({&second_, b.weight}, {&first_, a.dense->tensor}, false);
+    if (b.is_quantised()) {
+      return compare_decoded(weight_of(second_, b), tensor_of(first_, a), false);
     }
-    return compare_tensors({&first_, a.dense->tensor}, {&second_, b.dense->tensor});
+    return compare_tensors(tensor_of(first_, a), tensor_of(second_, b));
+  }
+
+  static WeightSide weight_of(const Checkpoint& checkpoint, const VerifySide& side) {
+    return {&checkpoint, &side.quantised(), side.view};
+  }
+  static TensorSide tensor_of(const Checkpoint& checkpoint, const VerifySide& side) {
+    return {&checkpoint, &side.tensor(), side.view};
   }
 
   Result<PairReport> compare_tied(const Pair& pair) {
-    const TensorSide a{&first_, pair.a.present() ? pair.a.dense->tensor : pair.tied_to};
-    const TensorSide b{&second_, pair.b.present() ? pair.b.dense->tensor : pair.tied_to};
+    const TensorSide a{&first_, pair.a.present() ? pair.a.dense->tensor : pair.tied_to, nullptr};
+    const TensorSide b{&second_, pair.b.present() ? pair.b.dense->tensor : pair.tied_to, nullptr};
     RQ_TRY(PairReport report, compare_tensors(a, b));
     if (report.status == PairStatus::kExact) report.status = PairStatus::kTied;
     return report;
@@ -190,6 +181,7 @@ class Verifier {
 
   const Checkpoint& first_;
   const Checkpoint& second_;
+  VerifySides sides_;
   std::vector<Pair> pairs_;
   std::vector<PairReport> reports_;
   std::vector<std::size_t> order_;  // the largest first
@@ -210,7 +202,8 @@ std::string_view name_of(PairStatus status) {
 
 bool is_match(PairStatus status) {
   return status == PairStatus::kExact || status == PairStatus::kRounded ||
-         status == PairStatus::kRepaired || status == PairStatus::kTied;
+         status == PairStatus::kRepaired || status == PairStatus::kPadded ||
+         status == PairStatus::kTied;
 }
 
 Result<std::vector<PairReport>> verify(const Checkpoint& first, const Checkpoint& second,

@@ -14,6 +14,7 @@ enum class PairStatus : std::uint8_t {
   kExact,
   kRounded,   // one side is unquantised and holds the other's exact values, rounded once
   kRepaired,  // equal once rows of scale 0 are repaired as convert repairs them
+  kPadded,    // equal but for zeros that the receipt of one side names
   kTied,      // left out on one side, where the config ties it to the embedding
   kDiffers,
   kOnlyInFirst,

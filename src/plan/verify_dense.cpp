@@ -51,6 +51,11 @@ Result<Tensor> as_run(DType dtype, std::uint64_t elements, Bytes bytes) {
 Result<PieceReader> PieceReader::open(const TensorSide& side) {
   PieceReader reader;
   reader.side_ = side;
+  if (side.view != nullptr) {
+    RQ_TRY(const QuantizedWeight weight, read_view(*side.checkpoint, *side.view));
+    reader.whole_ = weight.scales.bytes;
+    return reader;
+  }
   if (side.tensor->strides.empty()) return reader;
   RQ_TRY(const Tensor tensor, side.checkpoint->source().read(*side.tensor));
   reader.whole_ = tensor.bytes;
@@ -59,7 +64,7 @@ Result<PieceReader> PieceReader::open(const TensorSide& side) {
 
 Result<Bytes> PieceReader::read(std::uint64_t begin, std::uint64_t size) const {
   if (interrupted()) return interruption();
-  if (!side_.tensor->strides.empty()) return whole_.slice(begin, size);
+  if (side_.view != nullptr || !side_.tensor->strides.empty()) return whole_.slice(begin, size);
   RQ_TRY(Buffer buffer, Buffer::allocate(size));
   RQ_CHECK(side_.checkpoint->source().read_bytes(*side_.tensor, begin, buffer.span()));
   return std::move(buffer).freeze();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "plan/verify.h"
+#include "plan/verify_sides.h"
 
 namespace requant {
 
@@ -8,10 +9,12 @@ namespace requant {
 struct WeightSide {
   const Checkpoint* checkpoint = nullptr;
   const Weight* weight = nullptr;
+  const View* view = nullptr;  // where it is a part of what is stored, which `weight` describes
 };
 struct TensorSide {
   const Checkpoint* checkpoint = nullptr;
   const TensorInfo* tensor = nullptr;
+  const View* view = nullptr;  // likewise
 };
 
 // Each fills everything of the report but its name.
@@ -29,7 +32,7 @@ class PieceReader {
 
  private:
   TensorSide side_;
-  Bytes whole_;  // only of strided tensors
+  Bytes whole_;  // of strided tensors and views
 };
 
 // Compares runs of elements by value and remembers the worst.

@@ -37,6 +37,7 @@ Result<bool> same_stored(const TensorSide& a, const TensorSide& b) {
 // True where both sides keep codes and scales as they are, and they are the same bytes. False means
 // that only decoding can tell.
 Result<bool> same_as_stored(const WeightSide& a, const WeightSide& b) {
+  if (a.view != nullptr || b.view != nullptr) return false;
   if (!(a.weight->scheme == b.weight->scheme) || a.weight->rows != b.weight->rows ||
       a.weight->cols != b.weight->cols) {
     return false;
@@ -101,13 +102,18 @@ Result<PairReport> compare_with_dense(const QuantizedWeight& weight, const Tenso
   return report;
 }
 
+Result<QuantizedWeight> read_side(const WeightSide& side) {
+  if (side.view != nullptr) return read_view(*side.checkpoint, *side.view);
+  return side.checkpoint->read(*side.weight);
+}
+
 }  // namespace
 
 Result<PairReport> compare_weights(const WeightSide& a, const WeightSide& b) {
   RQ_TRY(const bool same, same_as_stored(a, b));
   if (same) return PairReport{};
-  RQ_TRY(const QuantizedWeight left, a.checkpoint->read(*a.weight));
-  RQ_TRY(const QuantizedWeight right, b.checkpoint->read(*b.weight));
+  RQ_TRY(const QuantizedWeight left, read_side(a));
+  RQ_TRY(const QuantizedWeight right, read_side(b));
   RQ_TRY(const Difference difference, compare(left, right));
   if (difference.equal) return PairReport{};
   auto left_repair = repaired(left);
@@ -129,7 +135,7 @@ Result<PairReport> compare_decoded(const WeightSide& weight, const TensorSide& d
                                to_string(dense.tensor->shape));
     return report;
   }
-  RQ_TRY(const QuantizedWeight decoded, weight.checkpoint->read(*weight.weight));
+  RQ_TRY(const QuantizedWeight decoded, read_side(weight));
   if (const auto repair = repaired(decoded)) {
     RQ_TRY(PairReport report, compare_with_dense(repair->weight, dense, weight_first));
     return as_repaired(std::move(report), repair->rows);
