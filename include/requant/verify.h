@@ -20,8 +20,9 @@ struct VerifyOptions {
 struct VerifyPair {
   std::string name;
   // "exact"; "rounded": one side is unquantised and holds the exact values, rounded once;
-  // "repaired": equal once rows of scale 0 are repaired; "tied": left out on one side, where the
-  // config ties it to the embedding; "differs", "only-in-first", "only-in-second".
+  // "repaired": equal once rows of scale 0 are repaired; "padded": equal but for zeros that the
+  // receipt of one side names; "tied": left out on one side, where the config ties it to the
+  // embedding; "differs", "only-in-first", "only-in-second".
   std::string status;
   bool matches = false;
   std::uint64_t elements = 0;  // whose values differ

@@ -62,8 +62,8 @@ Result<VerifyReport> verify(const VerifyOptions& options,
 std::string to_json(const VerifyReport& report) {
   Json json = Json::object({{"schema", "requant/verify/1"}, {"equal", report.equal}});
   Json counts = Json::object();
-  for (const char* status :
-       {"exact", "rounded", "repaired", "padded", "tied", "differs", "only-in-first", "only-in-second"}) {
+  for (const char* status : {"exact", "rounded", "repaired", "padded", "tied", "differs",
+                             "only-in-first", "only-in-second"}) {
     counts.set(status, report.count(status));
   }
   json.set("counts", std::move(counts));

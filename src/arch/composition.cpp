@@ -96,8 +96,7 @@ std::vector<std::string> Architecture::size_names(std::string_view module) const
   return data_->rows[found.value].row->shape;
 }
 
-void Architecture::set_language_value(Json& config, std::string_view key,
-                                      const Json& value) const {
+void Architecture::set_language_value(Json& config, std::string_view key, const Json& value) const {
   for (const Data::Part& part : data_->parts) {
     if (part.tower != Tower::kLanguage) continue;
     Json* own = part.config.empty() ? &config : config.find(part.config);

@@ -42,8 +42,8 @@ void print_pairs(const VerifyReport& report) {
 
 void print_summary(const VerifyReport& report) {
   std::string counts;
-  for (const char* status :
-       {"exact", "rounded", "repaired", "padded", "tied", "differs", "only-in-first", "only-in-second"}) {
+  for (const char* status : {"exact", "rounded", "repaired", "padded", "tied", "differs",
+                             "only-in-first", "only-in-second"}) {
     const std::uint64_t count = report.count(status);
     if (count > 0) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, status);
   }

@@ -20,8 +20,8 @@ struct Origin {
 };
 
 bool fits(std::int64_t first, std::int64_t step, std::int64_t count, std::int64_t extent) {
-  return first >= 0 && step >= 1 && count >= 1 && step <= extent &&
-         count <= extent / step + 1 && first <= extent - 1 - (count - 1) * step;
+  return first >= 0 && step >= 1 && count >= 1 && step <= extent && count <= extent / step + 1 &&
+         first <= extent - 1 - (count - 1) * step;
 }
 
 Result<std::vector<Origin>> origins_of(const Assembly& assembly,
@@ -222,8 +222,8 @@ class Assembler {
     if (!cells) return refused("blocks that the matrix cuts");
     const std::int64_t cols = grid.cols_of(assembly_.rows, assembly_.cols);
     const auto width = static_cast<std::size_t>(info(first.dtype).bits / 8);
-    RQ_TRY(TensorBuilder out, TensorBuilder::make(
-                                  first.dtype, {static_cast<std::int64_t>(cells->size()), cols}));
+    RQ_TRY(TensorBuilder out,
+           TensorBuilder::make(first.dtype, {static_cast<std::int64_t>(cells->size()), cols}));
     std::byte* to = out.bytes().data();
     for (const Origin& origin : *cells) {
       std::int64_t given = 0;
@@ -301,8 +301,8 @@ class Assembler {
       std::ranges::copy(sources_[0].permutation.as<std::int32_t>(), to.begin());
       const std::int64_t block = std::max<std::int64_t>(out.scheme.grid.block_cols, 1);
       for (std::int64_t col = given; col < out.cols; ++col) {
-        to[static_cast<std::size_t>(col)] = static_cast<std::int32_t>(
-            out.scheme.grid.block_cols == 0 ? 0 : col / block);
+        to[static_cast<std::size_t>(col)] =
+            static_cast<std::int32_t>(out.scheme.grid.block_cols == 0 ? 0 : col / block);
       }
       out.permutation = std::move(wider).finish();
     }

@@ -110,10 +110,10 @@ TEST(Assemble, CutsAtRandomPlacesAndPutsTheWholeBack) {
     const auto head = part_of(whole, {.from = 0, .count = cut});
     const auto tail = part_of(whole, {.from = cut, .count = rows - cut});
     ASSERT_TRUE(head && tail);
-    const Assembly back{.rows = rows,
-                        .cols = 64,
-                        .runs = {{.source = 0, .count = cut},
-                                 {.source = 1, .to = cut, .count = rows - cut}}};
+    const Assembly back{
+        .rows = rows,
+        .cols = 64,
+        .runs = {{.source = 0, .count = cut}, {.source = 1, .to = cut, .count = rows - cut}}};
     const auto again = assemble(back, std::vector{*head, *tail});
     ASSERT_TRUE(again) << again.error().message();
     expect_equal(whole, *again);
@@ -210,9 +210,9 @@ TEST(Assemble, RefusesRowsThatAreNotThereAndSchemesThatDiffer) {
   const QuantizedWeight a = random_weight(Scheme::dense(DType::kF32), 8, 4, 1);
   const QuantizedWeight b = random_weight(Scheme::dense(DType::kBF16), 8, 4, 1);
   for (const RowRun& run :
-       {RowRun{.from = 5, .count = 4}, RowRun{.from = -1, .count = 4}, RowRun{.source = 2, .count = 1},
-        RowRun{.from_step = 0, .count = 2}, RowRun{.from_step = std::int64_t{1} << 62, .count = 4},
-        RowRun{.to = 1, .count = 4}}) {
+       {RowRun{.from = 5, .count = 4}, RowRun{.from = -1, .count = 4},
+        RowRun{.source = 2, .count = 1}, RowRun{.from_step = 0, .count = 2},
+        RowRun{.from_step = std::int64_t{1} << 62, .count = 4}, RowRun{.to = 1, .count = 4}}) {
     const Assembly assembly{.rows = 4, .cols = 4, .runs = {run}};
     EXPECT_FALSE(assemble(assembly, std::vector{a}));
   }

@@ -130,9 +130,8 @@ bool covers_quantised(const std::string& pattern, const ConfigRequest& request) 
   Json list = Json::array();
   list.append(pattern);
   const ModuleList modules(&list);
-  return std::ranges::any_of(request.quantized, [&](const TargetWeight& weight) {
-    return modules.covers(weight.module);
-  });
+  return std::ranges::any_of(
+      request.quantized, [&](const TargetWeight& weight) { return modules.covers(weight.module); });
 }
 
 // As OpenAI's own files have it: modules of every layer at once, attention as a whole, and the
@@ -147,9 +146,8 @@ Json excluded_modules(const ConfigRequest& request) {
     if (weight.place.role == Role::kLinear && !covers_quantised(parent, request)) name = parent;
     if (name != kHead && std::ranges::find(names, name) == names.end()) names.push_back(name);
   }
-  std::ranges::stable_sort(names, {}, [](const std::string& name) {
-    return !name.ends_with("self_attn");
-  });
+  std::ranges::stable_sort(names, {},
+                           [](const std::string& name) { return !name.ends_with("self_attn"); });
   Json list = Json::array();
   for (const std::string& name : names) list.append(name);
   list.append(kEmbedding);

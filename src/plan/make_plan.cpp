@@ -249,8 +249,8 @@ class Planner {
 
   Result<void> check_stack(const Weight& weight, const Target& target,
                            const Regrouped* regrouped) const {
-    const bool is_stack = regrouped != nullptr ? regrouped->is_stack
-                                               : &checkpoint_.dialect() == target.dialect;
+    const bool is_stack =
+        regrouped != nullptr ? regrouped->is_stack : &checkpoint_.dialect() == target.dialect;
     if (target.dialect->stacks != StackRule::kAlways || is_stack) return {};
     return refused(fmt::format("{}: {} has quantised experts in stacks, and nothing else",
                                printable(weight.module), target.dialect->name));
@@ -280,10 +280,10 @@ class Planner {
                             : source.empty()        ? StepKind::kTranscode
                             : source == spec.suffix ? StepKind::kCopy
                                                     : StepKind::kRename;
-      RQ_TRY(const std::uint32_t output,
-             add_output({name, spec.dtype, spec.shape}, kind,
-                        shard_key(weight.module, weight.place),
-                        regrouped != nullptr ? regrouped->sources : sources_of(weight, source)));
+      RQ_TRY(
+          const std::uint32_t output,
+          add_output({name, spec.dtype, spec.shape}, kind, shard_key(weight.module, weight.place),
+                     regrouped != nullptr ? regrouped->sources : sources_of(weight, source)));
       step.outputs.emplace_back(spec.suffix, output);
       after.parts.emplace_back(spec.suffix, add_target_tensor(output));
     }

@@ -48,7 +48,8 @@ std::uint64_t regroup_bytes(const Plan& plan, const RegroupJob& job) {
         own += 2 * plan.outputs[output].bytes / static_cast<std::uint64_t>(result.matrices());
       }
       const Chain& chain = plan.routes[step.route].chain;
-      if (chain.requantises) own += sizeof(float) * elements(matrix.assembly.rows, matrix.assembly.cols);
+      if (chain.requantises)
+        own += sizeof(float) * elements(matrix.assembly.rows, matrix.assembly.cols);
       result_bytes = std::max(result_bytes, own);
     }
     largest = std::max(largest, bytes + result_bytes);

@@ -25,8 +25,7 @@ struct Size {
 using Sizes = std::map<std::string, Size>;
 
 bool is_mlp_size(const std::string& name) {
-  return name.ends_with("intermediate_size") &&
-         name.find_first_of("+*/") == std::string::npos;
+  return name.ends_with("intermediate_size") && name.find_first_of("+*/") == std::string::npos;
 }
 
 // The module whose sizes are those of the weight: a member of a matrix that holds several.
@@ -58,15 +57,16 @@ void add_module(const Checkpoint& checkpoint, const std::string& module, const G
 Result<void> check_place(const Checkpoint& checkpoint, const std::string& module,
                          const Module& place, const Shape& shape,
                          const std::vector<GrownSize>& grown) {
-  const bool may_be_mlp = place.role == Role::kLinear || place.role == Role::kExpert ||
-                          place.role == Role::kUnknown;
+  const bool may_be_mlp =
+      place.role == Role::kLinear || place.role == Role::kExpert || place.role == Role::kUnknown;
   if (!may_be_mlp || place.tower != Tower::kLanguage) return {};
   if (!checkpoint.architecture().size_names(sized_module(checkpoint, module)).empty()) return {};
   for (const GrownSize& size : grown) {
     if (std::ranges::find(shape, size.from) == shape.end()) continue;
-    return refused(fmt::format("--pad-for-tp: {} has a size of {}, and whether that is {} is not "
-                               "known",
-                               printable(module), size.from, size.key));
+    return refused(
+        fmt::format("--pad-for-tp: {} has a size of {}, and whether that is {} is not "
+                    "known",
+                    printable(module), size.from, size.key));
   }
   return {};
 }
@@ -99,7 +99,9 @@ Result<std::vector<GrownSize>> plan_padding(const Checkpoint& checkpoint, std::i
                          {weight.rows / weight.experts, weight.cols}, grown));
   }
   for (const DenseTensor& tensor : checkpoint.dense()) {
-    if (tensor.tensor->shape.size() < 2) continue;
+    const std::size_t rank = tensor.tensor->shape.size();
+    const bool is_matrix = (rank == 2 && tensor.is_weight) || rank == 3;
+    if (!is_matrix) continue;
     RQ_CHECK(check_place(checkpoint, tensor.module, tensor.place, tensor.tensor->shape, grown));
   }
   return grown;
@@ -124,8 +126,7 @@ Json sizes_json(const std::vector<GrownSize>& sizes) {
 std::vector<GrownSize> grown_sizes(const Checkpoint& checkpoint) {
   std::vector<GrownSize> sizes;
   const auto receipt = checkpoint.side().find("requant.json");
-  const Json* list =
-      receipt == checkpoint.side().end() ? nullptr : receipt->second.find(kKey);
+  const Json* list = receipt == checkpoint.side().end() ? nullptr : receipt->second.find(kKey);
   if (list == nullptr) return sizes;
   for (const Json& item : list->items()) {
     const Json* key = item.find("key");

@@ -122,12 +122,12 @@ struct PlanRequest {
   std::uint64_t max_shard_bytes = std::uint64_t{5'000'000'000};
   std::filesystem::path tokenizer_from;  // empty: the source's own files
   LayoutRequest layout = {};
-  std::int64_t pad_for_ranks = 0;        // 0: nothing is padded
-  bool keep_config = false;              // nothing in config.json is to change
-  bool counts_dequantise = false;        // going dense is a loss: nobody asked for it by name
-  bool may_requantise = false;           // where no exact way leads to the target
-  bool searches_scales = false;          // RoundingOptions::search_scale
-  const Recipe* recipe = nullptr;        // quantise what is dense; it outlives the call
+  std::int64_t pad_for_ranks = 0;  // 0: nothing is padded
+  bool keep_config = false;        // nothing in config.json is to change
+  bool counts_dequantise = false;  // going dense is a loss: nobody asked for it by name
+  bool may_requantise = false;     // where no exact way leads to the target
+  bool searches_scales = false;    // RoundingOptions::search_scale
+  const Recipe* recipe = nullptr;  // quantise what is dense; it outlives the call
   int threads = 1;
 };
 

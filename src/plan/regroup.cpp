@@ -16,11 +16,11 @@ struct LayoutWord {
   Structure LayoutRequest::*what;
   Structure value;
 };
-constexpr auto kLayoutWords = std::to_array<LayoutWord>(
-    {{"split-fused", &LayoutRequest::fused, Structure::kSplit},
-     {"merge-fused", &LayoutRequest::fused, Structure::kMerged},
-     {"split-experts", &LayoutRequest::experts, Structure::kSplit},
-     {"merge-experts", &LayoutRequest::experts, Structure::kMerged}});
+constexpr auto kLayoutWords =
+    std::to_array<LayoutWord>({{"split-fused", &LayoutRequest::fused, Structure::kSplit},
+                               {"merge-fused", &LayoutRequest::fused, Structure::kMerged},
+                               {"split-experts", &LayoutRequest::experts, Structure::kSplit},
+                               {"merge-experts", &LayoutRequest::experts, Structure::kMerged}});
 
 // How a composition looks before and after; they differ in sizes where something is padded.
 struct Bundle {
@@ -34,7 +34,7 @@ struct Bundle {
 class Regrouper {
  public:
   Regrouper(const Checkpoint& checkpoint, const RegroupRequest& request)
-      : checkpoint_(checkpoint), request_(request), stored_(out_.stored.emplace(checkpoint)) {}
+      : checkpoint_(checkpoint), request_(request) {}
 
   Result<Regrouping> run() {
     for (const Weight& weight : checkpoint_.weights()) RQ_CHECK(visit(weight.module));
@@ -58,6 +58,8 @@ class Regrouper {
     auto holder = architecture.composition_with(module, config);
     if (holder && wants_merged(*holder, module)) {
       if (!begun_.insert(holder->module).second) return {};
+      const bool quantised = stored().is_quantised(std::string(module)) || recipe_takes(module);
+      if (holder->is_stack() && quantised) RQ_CHECK(check_stack(*holder));
       return add_bundle(*std::move(holder), Side::kMembers, Side::kHolder);
     }
     return visit_single(module);
@@ -65,7 +67,7 @@ class Regrouper {
 
   Result<void> visit_holder(Composition composition) {
     if (!begun_.insert(composition.module).second) return {};
-    if (!stored_.has_weight(composition.module)) return {};
+    if (!stored().has_weight(composition.module)) return {};
     RQ_TRY(const Structure wanted, wanted_of(composition));
     if (wanted == Structure::kSplit) {
       return add_bundle(std::move(composition), Side::kHolder, Side::kMembers);
@@ -76,37 +78,48 @@ class Regrouper {
   }
 
   // Stacks are decoded matrix by matrix.
-  bool is_decoded(const Composition& composition) const {
+  bool is_decoded(const Composition& composition) {
     if (!composition.is_stack()) return false;
-    return stored_.is_quantised(composition.module) || recipe_takes(composition.module);
+    return stored().is_quantised(composition.module) || recipe_takes(composition.module);
   }
 
   // What is to be done with a holder that is there.
-  Result<Structure> wanted_of(const Composition& composition) const {
+  Result<Structure> wanted_of(const Composition& composition) {
     if (!composition.is_stack()) return request_.layout.fused;
     const Structure asked = request_.layout.experts;
-    const bool quantised = stored_.is_quantised(composition.module) || recipe_takes_members(composition);
+    const bool quantised =
+        stored().is_quantised(composition.module) || recipe_takes_members(composition);
     const StackRule rule = request_.target.dialect->stacks;
     if (!quantised) return asked;
-    if (rule == StackRule::kNever) {
-      if (asked != Structure::kMerged) return Structure::kSplit;
-      return refused(fmt::format("{}: {} has no stacks of experts", printable(composition.module),
-                                 request_.target.dialect->name));
-    }
+    if (asked == Structure::kMerged) RQ_CHECK(check_stack(composition));
+    if (rule == StackRule::kNever) return Structure::kSplit;
     if (rule == StackRule::kAlways && asked == Structure::kSplit) {
-      return refused(fmt::format("{}: {} has experts in stacks only",
-                                 printable(composition.module), request_.target.dialect->name));
+      return refused(fmt::format("{}: {} has experts in stacks only", printable(composition.module),
+                                 request_.target.dialect->name));
     }
     return asked;
   }
 
+  // Whether the target can have a stack of quantised experts.
+  Result<void> check_stack(const Composition& composition) const {
+    if (request_.target.dialect->stacks != StackRule::kNever) return {};
+    return refused(fmt::format("{}: {} has no stacks of experts", printable(composition.module),
+                               request_.target.dialect->name));
+  }
+
   // Whether a member that is there is to become part of its holder.
-  bool wants_merged(const Composition& composition, std::string_view module) const {
+  bool wants_merged(const Composition& composition, std::string_view module) {
     if (!composition.is_stack()) return request_.layout.fused == Structure::kMerged;
     if (request_.layout.experts == Structure::kMerged) return true;
     const bool must = request_.target.dialect->stacks == StackRule::kAlways &&
                       request_.layout.experts == Structure::kAsStored;
-    return must && (stored_.is_quantised(std::string(module)) || recipe_takes(module));
+    return must && (stored().is_quantised(std::string(module)) || recipe_takes(module));
+  }
+
+  // Made when it is first asked for: most families have no such matrices.
+  StoredModules& stored() {
+    if (!out_.stored) out_.stored.emplace(checkpoint_);
+    return *out_.stored;
   }
 
   bool recipe_takes(std::string_view module) const {
@@ -195,8 +208,8 @@ class Regrouper {
         continue;
       }
       for (std::size_t i = 0; i < members; ++i) {
-        const auto at = first + static_cast<std::uint32_t>(
-                                    static_cast<std::size_t>(expert) * members + i);
+        const auto at =
+            first + static_cast<std::uint32_t>(static_cast<std::size_t>(expert) * members + i);
         AssembledMatrix result{.result = at, .index = 0, .assembly = shape_of(at)};
         add_member_rows(bundle.from, Side::kHolder, bundle.to, Side::kMembers, i, 0,
                         result.assembly);
@@ -221,8 +234,13 @@ class Regrouper {
         for (const StoredMatrix& source : round.sources) forms.push_back(form_of(source));
         for (const AssembledMatrix& result : round.results) {
           Regrouped& regrouped = out_.results[result.result];
-          RQ_TRY_IN(regrouped.weight.scheme, assembled_scheme(result.assembly, forms),
+          RQ_TRY_IN(Scheme scheme, assembled_scheme(result.assembly, forms),
                     printable(regrouped.weight.module));
+          if (result.index > 0 && !(scheme == regrouped.weight.scheme)) {
+            return refused(fmt::format("expert {} has {}, those before it {}", result.index,
+                                       describe(scheme), describe(regrouped.weight.scheme)));
+          }
+          regrouped.weight.scheme = std::move(scheme);
         }
       }
     }
@@ -263,13 +281,12 @@ class Regrouper {
     if (missing == all) return Sources();
     if (missing == 0) return sources;
     return refused(fmt::format("{} of its {} parts are not there, {}{} first", missing, all,
-                               printable(first_missing),
-                               aspect == Aspect::kBias ? ".bias" : ""));
+                               printable(first_missing), aspect == Aspect::kBias ? ".bias" : ""));
   }
 
   Result<std::optional<StoredMatrix>> find_stored(const std::string& module, Aspect aspect,
                                                   const Composition* stack) {
-    RQ_TRY(auto matrix, stored_.find(module, aspect, stack));
+    RQ_TRY(auto matrix, stored().find(module, aspect, stack));
     if (!matrix) return matrix;
     for (const auto& [suffix, info] : matrix->weight->parts) out_.taken.insert(info);
     return matrix;
@@ -291,8 +308,8 @@ class Regrouper {
     }
     for (std::int64_t expert = 0; expert < experts; ++expert) {
       for (std::size_t i = 0; i < to.members.size(); ++i) {
-        RQ_CHECK(add_result(to.member(i, expert), member_rows(to, i), bundle, aspect,
-                            sources[0][0], names));
+        RQ_CHECK(add_result(to.member(i, expert), member_rows(to, i), bundle, aspect, sources[0][0],
+                            names));
       }
     }
     return {};
@@ -326,7 +343,6 @@ class Regrouper {
   const Checkpoint& checkpoint_;
   const RegroupRequest& request_;
   Regrouping out_;
-  StoredModules& stored_;
   std::set<std::string> begun_;
 };
 

@@ -30,8 +30,8 @@ struct Regrouped {
   // those of all experts.
   Weight weight;
   bool is_stack = false;
-  bool is_vector = false;   // a bias
-  bool transposed = false;  // where it is stored unquantised: [inputs, outputs]
+  bool is_vector = false;            // a bias
+  bool transposed = false;           // where it is stored unquantised: [inputs, outputs]
   std::vector<std::string> sources;  // the tensors that it is made from
   std::uint32_t step = 0;            // index into Plan::weights
 

@@ -18,12 +18,11 @@ using Hashes = std::map<std::uint32_t, Sha256>;
 Result<Tensor> decoded(const QuantizedWeight& weight, DType dtype) {
   if (weight.scheme == Scheme::dense(dtype)) return weight.scales;
   RQ_TRY(TensorBuilder out, TensorBuilder::make(dtype, {weight.rows, weight.cols}));
-  RQ_CHECK(decode_rows(weight, dtype,
-                       [&](std::uint64_t begin, std::span<const std::byte> bytes) -> Result<void> {
-                         std::ranges::copy(bytes, out.bytes().begin() +
-                                                      static_cast<std::ptrdiff_t>(begin));
-                         return {};
-                       }));
+  RQ_CHECK(decode_rows(
+      weight, dtype, [&](std::uint64_t begin, std::span<const std::byte> bytes) -> Result<void> {
+        std::ranges::copy(bytes, out.bytes().begin() + static_cast<std::ptrdiff_t>(begin));
+        return {};
+      }));
   return std::move(out).finish();
 }
 

@@ -69,9 +69,9 @@ Result<QuantizedWeight> read_matrix(const Checkpoint& checkpoint, const StoredMa
   }
   RQ_TRY(const WeightParts parts, read_parts(checkpoint, matrix));
   const TensorInfo& first = *weight.parts.front().second;
-  RQ_TRY_IN(auto decoded, weight.codec->decode(parts, weight.scheme),
-            printable(checkpoint.source().files()[first.file].label()) + ": " +
-                printable(weight.module));
+  RQ_TRY_IN(
+      auto decoded, weight.codec->decode(parts, weight.scheme),
+      printable(checkpoint.source().files()[first.file].label()) + ": " + printable(weight.module));
   return decoded;
 }
 
@@ -88,8 +88,8 @@ Result<Weight> dense_weight_of(const DenseTensor& tensor, bool is_stack, bool tr
   const bool fits = (shape.size() == 1 || shape.size() == 2) && count > 0 && !info.shape.empty() &&
                     element_count(info.shape).value_or(0) > 0;
   if (!is_float || !fits) {
-    return corrupt(fmt::format("{} is {} {}, expected {} of F32, F16 or BF16",
-                               printable(info.name), name_of(info.dtype), to_string(info.shape),
+    return corrupt(fmt::format("{} is {} {}, expected {} of F32, F16 or BF16", printable(info.name),
+                               name_of(info.dtype), to_string(info.shape),
                                is_stack ? "a stack of matrices" : "a matrix or vector"));
   }
   if (shape.size() == 1) shape.push_back(1);

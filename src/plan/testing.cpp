@@ -15,8 +15,10 @@ Result<RunReport> convert_folder(const fs::path& from, const fs::path& out,
   PlanRequest request{.target = {},
                       .max_shard_bytes = call.max_shard_bytes,
                       .tokenizer_from = call.tokenizer_from,
+                      .pad_for_ranks = call.pad_for_ranks,
                       .threads = 2};
   RQ_TRY(request.target, parse_target(call.to));
+  RQ_TRY(request.layout, parse_layout(call.layout));
   RQ_TRY(const LossSet allowed, LossSet::parse(call.allow));
   RQ_TRY(const Plan plan, make_plan(checkpoint, request));
   RQ_CHECK(check_losses(plan, allowed));
@@ -83,6 +85,18 @@ std::vector<std::string> different_tensors(const fs::path& a, const fs::path& b)
     if (first->find(info.name) == nullptr) names.push_back(info.name);
   }
   return names;
+}
+
+void write_checkpoint(const fs::path& folder, std::string_view config,
+                      const std::map<std::string, Tensor>& tensors) {
+  fs::create_directories(folder);
+  write_file(folder / "config.json", config);
+  std::vector<PlannedTensor> planned;
+  for (const auto& [name, tensor] : tensors) planned.push_back({name, tensor.dtype, tensor.shape});
+  auto writer = SafetensorsWriter::create(folder / "model.safetensors", planned, {});
+  if (!writer) return;
+  for (const auto& [name, tensor] : tensors) (void)writer->fill(name, 0, tensor.bytes.span());
+  (void)writer->finish();
 }
 
 std::vector<fs::path> corpus_named(const std::string& prefix) {

@@ -15,6 +15,8 @@ struct ConvertCall {
   std::uint64_t max_shard_bytes = 5'000'000'000;
   std::filesystem::path tokenizer_from = {};
   bool overwrite = false;
+  std::vector<std::string> layout = {};
+  std::int64_t pad_for_ranks = 0;
 };
 
 // What `requant convert` does.
@@ -33,6 +35,10 @@ std::map<std::string, std::string> contents(const std::filesystem::path& folder)
 // The names of the tensors of two folders whose dtype, shape or bytes differ, or that one lacks.
 std::vector<std::string> different_tensors(const std::filesystem::path& a,
                                            const std::filesystem::path& b);
+
+// Writes a checkpoint of one file. `config` is the text of its config.json.
+void write_checkpoint(const std::filesystem::path& folder, std::string_view config,
+                      const std::map<std::string, Tensor>& tensors);
 
 // Corpus folders whose name begins so, and that are at hand.
 std::vector<std::filesystem::path> corpus_named(const std::string& prefix);

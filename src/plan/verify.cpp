@@ -17,8 +17,9 @@
 namespace requant {
 namespace {
 
-constexpr auto kStatusNames = std::to_array<std::string_view>(
-    {"exact", "rounded", "repaired", "padded", "tied", "differs", "only-in-first", "only-in-second"});
+constexpr auto kStatusNames =
+    std::to_array<std::string_view>({"exact", "rounded", "repaired", "padded", "tied", "differs",
+                                     "only-in-first", "only-in-second"});
 
 struct Pair : SidePair {
   std::string name;
@@ -40,8 +41,7 @@ bool is_lm_head(const VerifySide& side) {
   return side.dense != nullptr && side.dense->is_weight && side.dense->place.role == Role::kLmHead;
 }
 
-std::vector<Pair> pairs_of(const Checkpoint& first, const Checkpoint& second,
-                           VerifySides& sides) {
+std::vector<Pair> pairs_of(const Checkpoint& first, const Checkpoint& second, VerifySides& sides) {
   std::vector<Pair> list;
   for (auto& [name, found] : sides.take_pairs()) {
     Pair pair;

@@ -87,7 +87,9 @@ void VerifySides::take_apart() {
   std::vector<std::string> names;
   for (const auto& [name, pair] : pairs_) names.push_back(name);
   for (const std::string& name : names) {
-    const SidePair pair = pairs_[name];
+    const auto entry = pairs_.find(name);
+    if (entry == pairs_.end()) continue;  // the bias of a matrix that was taken apart
+    const SidePair pair = entry->second;
     for (const auto& [end, side] :
          {std::pair(&first_, &SidePair::a), std::pair(&second_, &SidePair::b)}) {
       if (!(pair.*side).present()) continue;
@@ -110,8 +112,8 @@ bool VerifySides::is_taken_apart(const Composition& composition, const SidePair&
 
 void VerifySides::replace_by_members(End& end, VerifySide SidePair::*side,
                                      const Composition& composition, Aspect aspect) {
-  const auto matrix = end.stored.find(composition.module, aspect,
-                                      composition.is_stack() ? &composition : nullptr);
+  const auto matrix =
+      end.stored.find(composition.module, aspect, composition.is_stack() ? &composition : nullptr);
   const std::int64_t count = std::max<std::int64_t>(1, composition.experts);
   if (!matrix || !*matrix || !check_rows(**matrix, count, composition.rows(), aspect)) return;
   std::map<std::string, View> views;
@@ -180,8 +182,7 @@ const View* VerifySides::padded_view(End& end, const VerifySide& side, std::int6
     constexpr std::string_view kBias = ".bias";
     const bool is_bias = name.ends_with(kBias);
     const std::string module = is_bias ? name.substr(0, name.size() - kBias.size()) : name;
-    const auto matrix =
-        end.stored.find(module, is_bias ? Aspect::kBias : Aspect::kWeight, nullptr);
+    const auto matrix = end.stored.find(module, is_bias ? Aspect::kBias : Aspect::kWeight, nullptr);
     if (!matrix || !*matrix) return nullptr;
     view.matrix = **matrix;
     const WeightForm form = form_of(view.matrix);

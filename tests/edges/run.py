@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TARGETS = ["compressed-tensors", "awq", "gptq", "fp8", "modelopt", "lmdeploy", "dense:f32"]
+TARGETS = ["compressed-tensors", "awq", "gptq", "fp8", "modelopt", "lmdeploy", "mxfp4", "dense:f32"]
 TOLERATED = {"exact", "repaired"}
 
 
