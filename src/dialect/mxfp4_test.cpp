@@ -54,5 +54,46 @@ TEST(Mxfp4Dialect, NamesAPartThatIsMissingOrDoesNotFit) {
             std::string::npos);
 }
 
+TEST(Mxfp4Dialect, StatesWhatIsNotQuantisedAsOpenAiDoes) {
+  const FakeCheckpoint fake("{}", {});
+  const auto weight = [](const std::string& module, Role role) {
+    TargetWeight target{.module = module, .place = {}, .scheme = {}};
+    target.place.role = role;
+    return target;
+  };
+  const std::vector<TargetWeight> quantized = {
+      weight("model.layers.0.mlp.experts.gate_up_proj", Role::kExpert)};
+  const std::vector<TargetWeight> unquantized = {
+      weight("lm_head", Role::kLmHead), weight("model.layers.0.mlp.router", Role::kRouter),
+      weight("model.layers.0.self_attn.k_proj", Role::kLinear),
+      weight("model.layers.0.self_attn.q_proj", Role::kLinear),
+      weight("model.layers.1.mlp.router", Role::kRouter)};
+  const auto block = dialect().quantization_config({.config = fake.facts().config,
+                                                    .architecture = fake.facts().architecture,
+                                                    .quantized = quantized,
+                                                    .unquantized = unquantized});
+  ASSERT_TRUE(block) << block.error().message();
+  EXPECT_EQ(
+      block->dump(),
+      R"({"modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", )"
+      R"("model.embed_tokens", "lm_head"], "quant_method": "mxfp4"})");
+}
+
+TEST(Mxfp4Dialect, DoesNotExcludeWhatIsQuantised) {
+  const FakeCheckpoint fake("{}", {});
+  TargetWeight shared{.module = "model.layers.0.mlp.up_proj", .place = {}, .scheme = {}};
+  shared.place.role = Role::kLinear;
+  const std::vector<TargetWeight> unquantized = {shared};
+  const std::vector<TargetWeight> quantized = {
+      {.module = "model.layers.0.mlp.experts.gate_up_proj", .place = {}, .scheme = {}}};
+  const auto block = dialect().quantization_config({.config = fake.facts().config,
+                                                    .architecture = fake.facts().architecture,
+                                                    .quantized = quantized,
+                                                    .unquantized = unquantized});
+  ASSERT_TRUE(block) << block.error().message();
+  EXPECT_EQ(*block->find("modules_to_not_convert")->items()[0].as_string(),
+            "model.layers.*.mlp.up_proj");
+}
+
 }  // namespace
 }  // namespace requant
