@@ -25,7 +25,8 @@ struct Size {
 using Sizes = std::map<std::string, Size>;
 
 bool is_mlp_size(const std::string& name) {
-  return name.ends_with("intermediate_size") && name.find_first_of("+*/") == std::string::npos;
+  return name.find("intermediate_size") != std::string::npos &&
+         name.find_first_of("+*/") == std::string::npos;
 }
 
 // The module whose sizes are those of the weight: a member of a matrix that holds several.

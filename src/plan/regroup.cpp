@@ -55,7 +55,8 @@ class Regrouper {
     const Architecture& architecture = checkpoint_.architecture();
     const Json& config = checkpoint_.config();
     if (auto own = architecture.composition(module, config)) return visit_holder(*std::move(own));
-    auto holder = architecture.composition_with(module, config);
+    auto holder =
+        may_merge() ? architecture.composition_with(module, config) : std::optional<Composition>();
     if (holder && wants_merged(*holder, module)) {
       if (!begun_.insert(holder->module).second) return {};
       const bool quantised = stored().is_quantised(std::string(module)) || recipe_takes(module);
@@ -105,6 +106,13 @@ class Regrouper {
     if (request_.target.dialect->stacks != StackRule::kNever) return {};
     return refused(fmt::format("{}: {} has no stacks of experts", printable(composition.module),
                                request_.target.dialect->name));
+  }
+
+  // Asked first: looking for holders takes a while where there are many thousand experts.
+  bool may_merge() const {
+    return request_.layout.fused == Structure::kMerged ||
+           request_.layout.experts == Structure::kMerged ||
+           request_.target.dialect->stacks == StackRule::kAlways;
   }
 
   // Whether a member that is there is to become part of its holder.
