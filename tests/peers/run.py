@@ -129,6 +129,9 @@ def main() -> int:
     if not checks:
         say("error: no check has such a name; --list shows them")
         return 2
+    if options.table and not {check.name for check in exact.checks()} <= {check.name for check in checks}:
+        say("error: --table wants all checks of exact-")
+        return 2
     try:
         prepare_environment()
         if options.prepare:

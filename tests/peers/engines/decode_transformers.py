@@ -9,9 +9,18 @@ import decoding
 
 
 def experts(tensors: dict):
-    """[experts, in, out], as its model has them."""
+    """Its model has [experts, in, out], and in gate_up_proj columns of gate and up in turn; each expert's projections, as they are
+    stored, are these transposed."""
     for name in sorted(name[:-len("_blocks")] for name in tensors if name.endswith("_blocks")):
-        yield name, convert_moe_packed_tensors(tensors[name + "_blocks"], tensors[name + "_scales"], dtype=torch.float32)
+        whole = convert_moe_packed_tensors(tensors[name + "_blocks"], tensors[name + "_scales"], dtype=torch.float32)
+        yield decoding.ONLY_EXPECTED + name, whole
+        parent, which = name.rsplit(".", 1)
+        for number, expert in enumerate(whole):
+            if which == "down_proj":
+                yield f"{parent}.{number}.down_proj", expert.t()
+            else:
+                yield f"{parent}.{number}.gate_proj", expert[:, 0::2].t()
+                yield f"{parent}.{number}.up_proj", expert[:, 1::2].t()
 
 
 def expert_of(weights: dict, module: str) -> torch.Tensor | None:
