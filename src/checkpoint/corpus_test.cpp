@@ -64,42 +64,84 @@ TEST(Corpus, TheQuantisedModulesAreThoseOfTheList) {
   EXPECT_GE(read, 7);
 }
 
-// These multiply code and scale in F16: one rounding of the exact value.
-bool rounds_to_f16(const std::string& folder) {
-  return folder.starts_with("autoawq") || folder.starts_with("gptqmodel") ||
-         folder.starts_with("autoround");
+// Weights that no entry of the expected file tells about, or that are compared elsewhere, by
+// folder.
+struct Untold {
+  std::string_view folder;  // how it begins
+  int weights;
+  std::string_view why;
+};
+constexpr Untold kUntold[] = {
+    {"byhand__mxfp4__tiny_gptoss", 4, "transposed: corpus_steps_test"},
+    {"gptqmodel__awq-gemm-w4g128__tiny_llama", 14, "the tool decoded none"},
+    {"llmcompressor0.5.1__sparse24-W4A16-marlin24", 14, "marlin-24 is recognised only"},
+    {"llmcompressor__FP8_DYNAMIC__tiny_internvl", 14,
+     "the tool left NaN outside the language model"},
+    {"llmcompressor__W4A16-g32__tiny_qwen3moe", 24, "only attention is in the expected file"},
+    {"modelopt__MXFP4__tiny_llama", 14, "the tool cannot decode it on a CPU"},
+    {"modelopt__NVFP4__tiny_qwen3moe", 32, "the tool cannot decode it on a CPU"},
+    {"modelopt__W4A16_NVFP4__tiny_llama", 14, "the tool cannot decode it on a CPU"},
+    {"modelopt__", 14, "of before the export: corpus_steps_test"},
+    {"transformers__finegrained_fp8__tiny_qwen3moe", 24, "only attention is in the expected file"},
+};
+
+int untold_weights(const std::string& folder) {
+  for (const Untold& untold : kUntold) {
+    if (folder.starts_with(untold.folder)) return untold.weights;
+  }
+  return 0;
 }
 
-// The rows that the expected file keeps, within what the tool's own arithmetic rounds to: W4AFP8's
-// tool multiplies in BF16.
+// The value, rounded once to one of the types in which tools multiply.
+bool rounds_to(double value, double expected) {
+  const float exact = static_cast<float>(value);
+  return exact == expected || f16_to_f32(f32_to_f16(exact)) == expected ||
+         bf16_to_f32(f32_to_bf16(exact)) == expected;
+}
+
+// The rows that the expected file keeps.
 void expect_rows(const Tensor& decoded, const Json& entry, const Source& rows,
-                 const std::string& name, bool in_f16) {
+                 const std::string& name) {
   const TensorInfo* info = rows.find("rows:" + name);
   ASSERT_NE(info, nullptr) << name;
   const auto kept = rows.read(*info);
   ASSERT_TRUE(kept) << kept.error().message();
-  const double tolerance = 4.2e-3 * *entry.find("absmax")->as_double();
   const std::int64_t cols = decoded.shape[1];
   std::int64_t at = 0;
   for (const Json& row : entry.find("rows")->items()) {
     for (std::int64_t col = 0; col < cols; ++col, ++at) {
       const double value = element_as_double(decoded, *row.as_int() * cols + col);
       const double expected = element_as_double(*kept, at);
-      const double rounded = f16_to_f32(f32_to_f16(static_cast<float>(value)));
-      ASSERT_NEAR(in_f16 ? rounded : value, expected, in_f16 ? 0 : tolerance)
-          << name << " [" << *row.as_int() << ", " << col << "]";
+      ASSERT_TRUE(rounds_to(value, expected)) << name << " [" << *row.as_int() << ", " << col
+                                              << "]: " << value << ", expected " << expected;
     }
   }
 }
 
+// The entry of a weight. transformers puts the name of the language model in front.
+std::string expected_name(const Json& expected, const std::string& module) {
+  constexpr std::string_view kSaved = "language_model.model.";
+  const std::string name = module + ".weight";
+  if (expected.at({"weights", name}) != nullptr || !name.starts_with(kSaved)) return name;
+  return "model.language_model." + name.substr(kSaved.size());
+}
+
+// Python writes NaN, which is no JSON.
+Json expected_of(const std::string& folder) {
+  std::string text = read_file(corpus_expected(folder, ".json"));
+  for (std::size_t at = 0; (at = text.find(": NaN", at)) != std::string::npos;) {
+    text.replace(at, 5, ": 0");
+  }
+  auto json = parse_json(text);
+  EXPECT_TRUE(json) << folder << json.error().message();
+  return *std::move(json);
+}
+
 int compare_with_expected(const Checkpoint& checkpoint, const std::string& folder) {
-  const auto parsed = parse_json(read_file(corpus_expected(folder, ".json")));
-  if (!parsed) return 0;  // Python wrote NaN into one of them, which is no JSON
-  const Json& expected = *parsed;
-  const fs::path rows_path = corpus_expected(folder, ".safetensors");
+  const Json expected = expected_of(folder);
   int compared = 0;
   for (const Weight& weight : checkpoint.weights()) {
-    const std::string name = weight.module + ".weight";
+    const std::string name = expected_name(expected, weight.module);
     const Json* entry = expected.at({"weights", name});
     if (entry == nullptr || weight.codec->decode == nullptr) continue;
     const auto quantized = checkpoint.read(weight);
@@ -110,23 +152,41 @@ int compare_with_expected(const Checkpoint& checkpoint, const std::string& folde
     if (const Json* hash = entry->find("sha256_f32")) {
       EXPECT_EQ(sha256_hex(decoded->bytes.span()), *hash->as_string()) << folder << " " << name;
     } else {
-      const auto rows = open_source(rows_path);
+      const auto rows = open_source(corpus_expected(folder, ".safetensors"));
       EXPECT_TRUE(rows) << rows.error().message();
-      expect_rows(*decoded, *entry, *rows, name, rounds_to_f16(folder));
+      if (!rows) return compared;
+      expect_rows(*decoded, *entry, *rows, name);
+      if (testing::Test::HasFatalFailure()) return compared;
     }
     ++compared;
   }
   return compared;
 }
 
-TEST(Corpus, DecodesToWhatTheWritingToolDecodesTo) {
-  int compared = 0;
+TEST(Corpus, EveryWeightDecodesToWhatTheWritingToolDecodesItTo) {
+  int folders = 0;
   for (const fs::path& folder : corpus_folders()) {
-    if (corpus_expected(name_of(folder), ".json").empty()) continue;
+    const std::string name = name_of(folder);
+    if (corpus_expected(name, ".json").empty()) continue;
     const auto checkpoint = open_if_readable(folder);
-    if (checkpoint) compared += compare_with_expected(*checkpoint, name_of(folder));
+    if (!checkpoint) continue;
+    const int weights = static_cast<int>(checkpoint->weights().size());
+    EXPECT_EQ(compare_with_expected(*checkpoint, name), weights - untold_weights(name)) << name;
+    ++folders;
   }
-  EXPECT_GE(compared, 50);
+  EXPECT_GE(folders, 4);
+}
+
+// What cannot be opened is counted, so that a folder does not drop out in silence.
+TEST(Corpus, OnlyTheseFoldersCannotBeRead) {
+  std::set<std::string> refused;
+  for (const fs::path& folder : corpus_folders()) {
+    const std::string name = name_of(folder);
+    if (name.starts_with("llamacpp__") || name.starts_with("mlx__")) continue;
+    if (!open_if_readable(folder)) refused.insert(name);
+  }
+  refused.erase("hqq__4bit-g64__tiny_llama");  // objects in a pickle, not tensors
+  EXPECT_TRUE(refused.empty()) << *refused.begin();
 }
 
 // lmdeploy scales each row so that its largest value becomes the largest code. No expected file
