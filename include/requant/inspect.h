@@ -20,8 +20,9 @@ struct InspectOptions {
 struct InspectGroup {
   std::string modules;  // "language_model.model.layers.*.attention.wqkv"
   std::uint64_t count = 0;
-  std::string role;   // "linear"
-  std::string tower;  // "language"
+  std::vector<std::string> names;  // the modules; of what is not quantised, the tensors
+  std::string role;                // "linear"
+  std::string tower;               // "language"
   bool quantised = false;
   std::string scheme;               // "e4m3fn channel, scale F32", or a dtype: "BF16"
   std::string activations;          // "e4m3fn dynamic per token"; "none"

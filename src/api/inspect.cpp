@@ -34,8 +34,8 @@ std::uint64_t elements_of(const Shape& shape) { return element_count(shape).valu
 class Groups {
  public:
   void add(InspectGroup group) {
-    std::string key =
-        group.modules + '\n' + group.scheme + '\n' + group.activations + '\n' + group.codec;
+    std::string key = fmt::format("{}\n{}\n{}\n{}\n{}", group.modules, group.scheme,
+                                  group.activations, group.codec, group.shape.size());
     const auto [at, is_new] = by_key_.try_emplace(std::move(key), groups_.size());
     if (is_new) {
       groups_.push_back(std::move(group));
@@ -43,6 +43,7 @@ class Groups {
     }
     InspectGroup& same = groups_[at->second];
     ++same.count;
+    same.names.push_back(std::move(group.names.front()));
     same.elements += group.elements;
     same.bytes += group.bytes;
   }
@@ -76,6 +77,7 @@ class SchemeTexts {
 InspectGroup group_of(const Weight& weight, const SchemeTexts::Text& text) {
   InspectGroup group;
   group.modules = without_numbers(weight.module);
+  group.names = {weight.module};
   group.count = 1;
   group.role = name_of(weight.place.role);
   group.tower = name_of(weight.place.tower);
@@ -91,6 +93,7 @@ InspectGroup group_of(const Weight& weight, const SchemeTexts::Text& text) {
 
 InspectGroup group_of(const DenseTensor& dense) {
   InspectGroup group;
+  group.names = {dense.tensor->name};
   group.modules = without_numbers(dense.is_weight ? dense.module : dense.tensor->name);
   group.count = 1;
   group.role = name_of(dense.place.role);
@@ -271,7 +274,8 @@ Json json_of(const InspectGroup& group) {
                        {"codec", group.codec},
                        {"shape", numbers(group.shape)},
                        {"elements", group.elements},
-                       {"bytes", group.bytes}});
+                       {"bytes", group.bytes},
+                       {"names", strings(group.names)}});
 }
 
 Json json_of(const Finding& finding) {
