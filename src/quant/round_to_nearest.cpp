@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
 #include "base/threads.h"
+#include "quant/round_to_codebook.h"
 #include "quant/rounding_rule.h"
 #include "quant/row_reader.h"
 #include "tensor/float_formats.h"
@@ -27,18 +27,21 @@ struct Range {
 };
 
 void load_row(const Tensor& weight, std::int64_t row, std::vector<float>& out) {
-  const auto count = out.size();
-  const std::size_t first = static_cast<std::size_t>(row) * count;
-  if (weight.dtype == DType::kF32) {
-    std::memcpy(out.data(), weight.as<float>().data() + first, count * sizeof(float));
-    return;
-  }
-  const std::uint16_t* from = weight.as<std::uint16_t>().data() + first;
-  if (weight.dtype == DType::kBF16) {
-    std::transform(from, from + count, out.data(), bf16_to_f32);
-  } else {
-    std::transform(from, from + count, out.data(), f16_to_f32);
-  }
+  load_f32(weight, static_cast<std::size_t>(row) * out.size(), out);
+}
+
+// e4m3fn in blocks of rows and columns, with scales that only transformers' dialect has.
+bool is_fine_grained(const Scheme& s) {
+  const bool is_block = s.grid.block_rows > 1 && s.grid.block_cols > 1;
+  return s.element == Element::kE4M3Fn && is_block && !s.outer &&
+         (s.scale_dtype == DType::kF32 || s.scale_dtype == DType::kF8E8M0);
+}
+
+// The smallest power of two that is not below `value`.
+float power_from_above(float value) {
+  int exponent = 0;
+  const float fraction = std::frexp(value, &exponent);  // in [0.5, 1)
+  return std::ldexp(1.0F, std::clamp(fraction > 0.5F ? exponent : exponent - 1, -126, 127));
 }
 
 class Rounder {
@@ -62,11 +65,13 @@ class Rounder {
     ranges_.resize(static_cast<std::size_t>(grid_rows_ * grid_cols_));
     scales_.resize(ranges_.size());
     zeros_.resize(ranges_.size());
+    if (is_fine_grained(scheme_)) factors_.resize(ranges_.size());
     RQ_CHECK(measure());
     RQ_CHECK(choose_outer());
     for (std::size_t i = 0; i < ranges_.size(); ++i) choose_scale(ranges_[i], i);
     if (options_.search_scale && scheme_.element == Element::kInt) search();
     RQ_CHECK(store_scales());
+    RQ_CHECK(store_input_scale());
     RQ_CHECK(round());
     RQ_CHECK(validate(out_));
     return std::move(out_);
@@ -123,15 +128,24 @@ class Rounder {
     return refused(fmt::format("row {} holds NaN or infinity: it cannot be quantised", *first));
   }
 
-  // One for the whole tensor: the largest inner scale becomes the largest e4m3fn.
+  bool outer_divides() const { return scheme_.outer->orientation == Orientation::kDivisor; }
+
+  // One for the whole tensor: the largest inner scale becomes the largest e4m3fn. Integers have
+  // their largest code there.
+  float outer_scale() const {
+    if (scheme_.element == Element::kInt) return codes_.high;
+    float magnitude = std::max(std::numeric_limits<float>::min(), options_.shared_magnitude);
+    for (const Range& range : ranges_) magnitude = std::max(magnitude, range.magnitude());
+    // compressed-tensors divides in the weight's dtype here too, ModelOpt in F32.
+    const float outer = outer_divides()
+                            ? rounded_to(weight_.dtype, kLargestE4M3 * codes_.high / magnitude)
+                            : magnitude / (kLargestE4M3 * codes_.high);
+    return std::isfinite(outer) && outer != 0 ? outer : 1;
+  }
+
   Result<void> choose_outer() {
     if (!scheme_.outer) return {};
-    float magnitude = std::numeric_limits<float>::min();
-    for (const Range& range : ranges_) magnitude = std::max(magnitude, range.magnitude());
-    const bool divides = scheme_.outer->orientation == Orientation::kDivisor;
-    float outer =
-        divides ? kLargestE4M3 * codes_.high / magnitude : magnitude / (kLargestE4M3 * codes_.high);
-    if (!std::isfinite(outer) || outer == 0) outer = 1;
+    const float outer = outer_scale();
     outer_ = outer;
     RQ_TRY(TensorBuilder builder, TensorBuilder::make(DType::kF32, {1, 1}));
     builder.as<float>()[0] = outer;
@@ -142,10 +156,18 @@ class Rounder {
   // What a stored scale means: with the outer one multiplied in.
   float effective(float scale) const {
     if (!scheme_.outer) return scale;
-    return scheme_.outer->orientation == Orientation::kDivisor ? scale / outer_ : scale * outer_;
+    return outer_divides() ? scale / outer_ : scale * outer_;
   }
 
   void choose_scale(const Range& range, std::size_t cell) {
+    if (scheme_.outer && scheme_.element == Element::kInt) {
+      scales_[cell] = range.magnitude();
+      return;
+    }
+    if (is_fine_grained(scheme_)) {
+      choose_fine_grained(range.magnitude(), cell);
+      return;
+    }
     if (scheme_.scale_dtype == DType::kF8E8M0) {
       const int exponent = e8m0_exponent(range.magnitude(), scheme_.element);
       scales_[cell] = e8m0_to_f32(static_cast<std::uint8_t>(exponent));
@@ -161,15 +183,24 @@ class Rounder {
       zero = rounded_to(arithmetic_, codes_.low - rounded_to(arithmetic_, range.low / scale));
       zero = std::nearbyint(std::clamp(zero, codes_.low, codes_.high));
     }
-    if (scheme_.outer) {
-      scale = scheme_.outer->orientation == Orientation::kDivisor ? scale * outer_ : scale / outer_;
-    }
+    if (scheme_.outer) scale = outer_divides() ? scale * outer_ : scale / outer_;
     scale = rounded_to(scheme_.scale_dtype, scale);
     scales_[cell] = scale == 0 ? epsilon_of(scheme_.scale_dtype) : scale;
     zeros_[cell] = zero;
   }
 
+  // As transformers' writer of fp8 blocks: the scale is the reciprocal of what values are
+  // multiplied by (integrations/finegrained_fp8.py@5.17), 1 in a block of zeros.
+  void choose_fine_grained(float magnitude, std::size_t cell) {
+    const float factor = magnitude > 0 ? codes_.high / magnitude : 1;
+    const float scale = 1 / factor;
+    const bool is_power = scheme_.scale_dtype == DType::kF8E8M0;
+    scales_[cell] = is_power ? power_from_above(scale) : scale;
+    factors_[cell] = is_power ? 1 / scales_[cell] : factor;
+  }
+
   float code_of(float value, float scale, float zero) const {
+    if (scale == 0) return zero;  // a row of zeros
     const float code = std::clamp(value / scale + zero, codes_.low, codes_.high);
     return scheme_.element == Element::kInt ? std::nearbyint(code) : code;
   }
@@ -258,6 +289,20 @@ class Rounder {
     }
   }
 
+  Result<void> store_input_scale() {
+    if (options_.input_scale.empty()) return {};
+    const bool divides = scheme_.activations.orientation == Orientation::kDivisor;
+    if (!divides) {
+      out_.input_scale = options_.input_scale;
+      return {};
+    }
+    RQ_TRY(TensorBuilder builder, TensorBuilder::make(DType::kF32, {1}));
+    const auto scale = static_cast<float>(element_as_double(options_.input_scale, 0));
+    builder.as<float>()[0] = 1 / scale;
+    out_.input_scale = std::move(builder).finish();
+    return {};
+  }
+
   Result<void> round() {
     const bool is_int = scheme_.element == Element::kInt;
     RQ_TRY(TensorBuilder builder,
@@ -271,26 +316,15 @@ class Rounder {
         for_cells(row, [&](std::size_t cell, std::size_t first, std::size_t last) {
           const float scale = effective(scales_[cell]);
           for (std::size_t i = first; i < last; ++i) {
-            to[i] = stored(code_of(values[i], scale, zeros_[cell]));
+            to[i] = is_fine_grained(scheme_)
+                        ? bits_of(scheme_.element, values[i] * factors_[cell])
+                        : bits_of(scheme_.element, code_of(values[i], scale, zeros_[cell]));
           }
         });
       }
     });
     out_.codes = std::move(builder).finish();
     return {};
-  }
-
-  std::uint8_t stored(float code) const {
-    switch (scheme_.element) {
-      case Element::kE4M3Fn:
-        return f32_to_e4m3fn(code);
-      case Element::kE5M2:
-        return f32_to_e5m2(code);
-      case Element::kE2M1:
-        return f32_to_e2m1(code);
-      default:
-        return static_cast<std::uint8_t>(static_cast<std::int8_t>(code));
-    }
   }
 
   const Tensor& weight_;
@@ -306,32 +340,57 @@ class Rounder {
   std::vector<Range> ranges_;
   std::vector<float> scales_;  // as they will be stored
   std::vector<float> zeros_;
+  std::vector<float> factors_;  // of fine-grained schemes: what values are multiplied by
 };
 
+bool has_roundable_codes(const Scheme& s) {
+  switch (s.element) {
+    case Element::kInt:
+      return s.bits >= 2 && s.bits <= 8 && !s.is_dense() && s.offset != Offset::kMinimum;
+    case Element::kE2M1:
+    case Element::kE2M3:
+    case Element::kE3M2:
+    case Element::kE4M3Fn:
+    case Element::kE5M2:
+      return s.offset == Offset::kNone;
+    default:
+      return false;
+  }
+}
+
+bool has_roundable_scales(const Scheme& s) {
+  const bool is_int = s.element == Element::kInt;
+  if (!s.outer)
+    return is_half_or_single(s.scale_dtype) || (s.scale_dtype == DType::kF8E8M0 && !is_int);
+  const bool whole = s.outer->grid.is_tensor() && s.outer->dtype == DType::kF32;
+  // LLM.int8: the largest magnitudes of rows, over 127.
+  const bool magnitudes = is_int && s.scale_dtype == DType::kF32 && s.offset == Offset::kNone &&
+                          s.outer->orientation == Orientation::kDivisor;
+  return whole && (is_int ? magnitudes : s.scale_dtype == DType::kF8E4M3);
+}
+
 bool can_round(const Scheme& s) {
-  const bool is_int = s.element == Element::kInt && s.bits >= 2 && s.bits <= 8 && !s.is_dense();
-  const bool is_float =
-      s.element == Element::kE4M3Fn || s.element == Element::kE5M2 || s.element == Element::kE2M1;
-  const bool float_scale = is_half_or_single(s.scale_dtype);
-  const bool nested = s.outer && s.outer->grid.is_tensor() && s.outer->dtype == DType::kF32 &&
-                      s.scale_dtype == DType::kF8E4M3 && is_float;
-  const bool micro = !s.outer && s.scale_dtype == DType::kF8E8M0 && is_float;
-  return (is_int || is_float) && ((float_scale && !s.outer) || nested || micro) &&
-         (s.offset == Offset::kNone || (s.offset == Offset::kZero && is_int)) && !s.grid.flat &&
-         !s.permuted && !s.input_multiplier && s.rotation.empty() &&
-         s.activations.kind != ActivationKind::kStatic;
+  return has_roundable_codes(s) && has_roundable_scales(s) && !s.grid.flat && !s.permuted &&
+         !s.input_multiplier && s.rotation.empty();
 }
 
 }  // namespace
 
 Result<QuantizedWeight> round_to_nearest(const Tensor& weight, const Scheme& scheme,
                                          const RoundingOptions& options) {
-  if (!can_round(scheme)) return refused("cannot quantise to " + describe(scheme));
+  const bool has_codebook = can_round_to_codebook(scheme);
+  if (!has_codebook && !can_round(scheme)) {
+    return refused("cannot quantise to " + describe(scheme));
+  }
+  if (scheme.activations.kind == ActivationKind::kStatic && options.input_scale.empty()) {
+    return refused("activations are static and have no scale: " + describe(scheme));
+  }
   const bool is_float = is_half_or_single(weight.dtype);
   if (!is_float || weight.shape.size() != 2 || weight.elements() == 0) {
     return refused(fmt::format("{} {} cannot be quantised, expected F32, BF16 or F16 [out, in]",
                                name_of(weight.dtype), to_string(weight.shape)));
   }
+  if (has_codebook) return round_to_codebook(weight, scheme);
   return Rounder(weight, scheme, options).run();
 }
 

@@ -163,6 +163,64 @@ TEST(RoundToNearest, MicroscalingExponents) {
   }
 }
 
+// AMD Quark's even_round(): the next power of two where the mantissa would round up to it.
+TEST(RoundToNearest, SixBitExponents) {
+  struct Case {
+    float magnitude;
+    int e2m3;
+    int e3m2;
+  };
+  for (const Case& c : {Case{1.0F, 125, 123}, Case{1.87F, 125, 123}, Case{1.875F, 125, 124},
+                        Case{1.93F, 125, 124}, Case{1.9375F, 126, 124}}) {
+    std::vector<float> values(32, 0.0F);
+    values[3] = -c.magnitude;
+    for (const Element element : {Element::kE2M3, Element::kE3M2}) {
+      Scheme scheme{.element = element, .bits = 6, .grid = Grid::group(32)};
+      scheme.scale_dtype = DType::kF8E8M0;
+      const auto rounded = round_to_nearest(f32({1, 32}, values), scheme);
+      ASSERT_TRUE(rounded) << rounded.error().message();
+      EXPECT_EQ(rounded->scales.as<std::uint8_t>()[0], element == Element::kE2M3 ? c.e2m3 : c.e3m2)
+          << c.magnitude;
+    }
+  }
+}
+
+TEST(RoundToNearest, FineGrainedScalesAreReciprocals) {
+  std::vector<float> values(16, 0.25F);
+  values[5] = -3.3F;
+  Scheme scheme{.element = Element::kE4M3Fn, .grid = Grid::block(2, 8)};
+  const auto rounded = round_to_nearest(f32({2, 8}, values), scheme);
+  ASSERT_TRUE(rounded) << rounded.error().message();
+  EXPECT_EQ(rounded->scales.as<float>()[0], 1 / (448 / 3.3F));
+  EXPECT_EQ(rounded->codes.as<std::uint8_t>()[5], 0xFE);
+  scheme.scale_dtype = DType::kF8E8M0;
+  const auto powers = round_to_nearest(f32({2, 8}, values), scheme);
+  ASSERT_TRUE(powers) << powers.error().message();
+  EXPECT_EQ(powers->scales.as<std::uint8_t>()[0], 127 - 7);  // 3.3 / 448 is 2^-7.08
+}
+
+TEST(RoundToNearest, WeightsThatShareAnOuterScaleCoverTheLargest) {
+  Scheme scheme{.element = Element::kE2M1, .bits = 4, .grid = Grid::group(16)};
+  scheme.scale_dtype = DType::kF8E4M3;
+  scheme.outer = OuterScale{.orientation = Orientation::kDivisor};
+  const Tensor weight = f32({1, 16}, std::vector<float>(16, 1.5F));
+  const auto alone = round_to_nearest(weight, scheme);
+  const auto shared = round_to_nearest(weight, scheme, {.shared_magnitude = 3});
+  ASSERT_TRUE(alone && shared);
+  EXPECT_EQ(alone->outer_scales.as<float>()[0], 2688 / 1.5F);
+  EXPECT_EQ(shared->outer_scales.as<float>()[0], 2688 / 3.0F);
+}
+
+TEST(RoundToNearest, StaticActivationsNeedTheirScale) {
+  Scheme scheme{.element = Element::kE4M3Fn, .grid = Grid::channel()};
+  scheme.activations = Activations::static_tensor(Element::kE4M3Fn);
+  const Tensor weight = random_weight(2, 8);
+  EXPECT_FALSE(round_to_nearest(weight, scheme));
+  const auto rounded = round_to_nearest(weight, scheme, {.input_scale = f32({1}, {0.5F})});
+  ASSERT_TRUE(rounded) << rounded.error().message();
+  EXPECT_EQ(rounded->input_scale.as<float>()[0], 0.5F);
+}
+
 TEST(RoundToNearest, TheSearchedScaleIsNeverWorse) {
   const Tensor weight = random_weight(8, 128);
   Scheme scheme;

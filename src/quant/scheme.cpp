@@ -34,7 +34,7 @@ std::int64_t blocks(std::int64_t extent, std::int64_t block) {
   return block == 0 ? 1 : ceil_div(extent, block);
 }
 
-// "int8", "codebook4"; "e4m3fn" says its bits itself.
+// "int8", "codebook4"; "e4m3fn" says its bits itself, and so does the name of a codebook.
 std::string describe(Element element, int bits) {
   if (info(element).bits != 0) return std::string(name_of(element));
   return fmt::format("{}{}", name_of(element), bits);
@@ -106,8 +106,10 @@ std::string describe(const Activations& activations) {
 
 std::string describe(const Scheme& scheme) {
   if (scheme.is_dense()) return fmt::format("dense {}", name_of(scheme.scale_dtype));
-  std::string text = fmt::format("{} per {}, scale {}", describe(scheme.element, scheme.bits),
-                                 describe(scheme.grid), name_of(scheme.scale_dtype));
+  const std::string codes =
+      scheme.codebook.empty() ? describe(scheme.element, scheme.bits) : scheme.codebook;
+  std::string text =
+      fmt::format("{} per {}, scale {}", codes, describe(scheme.grid), name_of(scheme.scale_dtype));
   if (scheme.offset == Offset::kZero) text += ", zero points";
   if (scheme.offset == Offset::kMinimum) text += ", minima";
   if (scheme.outer) text += describe(*scheme.outer);

@@ -119,6 +119,7 @@ struct Scheme {
   bool input_multiplier = false;  // inputs are multiplied by QuantizedWeight::input_multiplier
   DType multiplier_dtype = DType::kBF16;  // of input_multiplier
   std::string rotation = {};              // names a rotation of the inputs; empty: none
+  std::string codebook = {};              // names Element::kCodebook's table: "nf4"; empty: no name
   Activations activations = {};
 
   // A weight that is not quantised, as this form says it: each element its own scale, codes all 1.

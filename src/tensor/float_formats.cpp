@@ -117,4 +117,17 @@ std::uint8_t f32_to_e2m1(float value) {
   return static_cast<std::uint8_t>(sign | encode_magnitude(std::min(std::fabs(value), 6.0F), 1, 1));
 }
 
+std::uint8_t f32_to_e2m3(float value) {
+  if (std::isnan(value)) return 0;
+  const std::uint8_t sign = value < 0 ? 0x20 : 0;
+  return static_cast<std::uint8_t>(sign | encode_magnitude(std::min(std::fabs(value), 7.5F), 3, 1));
+}
+
+std::uint8_t f32_to_e3m2(float value) {
+  if (std::isnan(value)) return 0;
+  const std::uint8_t sign = value < 0 ? 0x20 : 0;
+  return static_cast<std::uint8_t>(sign |
+                                   encode_magnitude(std::min(std::fabs(value), 28.0F), 2, 3));
+}
+
 }  // namespace requant

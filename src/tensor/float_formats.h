@@ -41,6 +41,9 @@ std::uint8_t f32_to_e5m2(float value);
 // Saturates to +-6; a negative value that rounds to 0 gives -0 (code 8), -0 itself gives 0. NaN
 // gives 0.
 std::uint8_t f32_to_e2m1(float value);
+// The same, saturating to +-7.5 and +-28.
+std::uint8_t f32_to_e2m3(float value);
+std::uint8_t f32_to_e3m2(float value);
 
 // True for the bit patterns that are NaN.
 constexpr bool is_nan_e4m3fn(std::uint8_t bits) { return (bits & 0x7F) == 0x7F; }

@@ -46,6 +46,12 @@ TEST(FloatFormats, EncodingInvertsDecoding) {
       EXPECT_EQ(f32_to_e5m2(e5m2_to_f32(bits)), bits);
     }
   }
+  for (int i = 0; i < 64; ++i) {
+    const auto bits = static_cast<std::uint8_t>(i);
+    if (bits == 0x20) continue;  // -0 comes back as 0
+    EXPECT_EQ(f32_to_e2m3(e2m3_to_f32(bits)), bits);
+    EXPECT_EQ(f32_to_e3m2(e3m2_to_f32(bits)), bits);
+  }
   for (int i = 0; i < 65536; ++i) {
     const auto bits = static_cast<std::uint16_t>(i);
     if (!std::isnan(f16_to_f32(bits))) {
@@ -64,6 +70,10 @@ TEST(FloatFormats, RoundsTiesToEvenAndSaturates) {
   EXPECT_EQ(f32_to_e4m3fn(-465.0F), 0xFE);
   EXPECT_EQ(f32_to_e4m3fn(0x1p-10F), 0x00);
   EXPECT_EQ(f32_to_e4m3fn(0x1.8p-10F), 0x01);
+  EXPECT_EQ(f32_to_e2m3(-9.0F), 0x3F);
+  EXPECT_EQ(f32_to_e2m3(0x1p-4F), 0x00);  // between 0 and 1/8
+  EXPECT_EQ(f32_to_e3m2(1e9F), 0x1F);
+  EXPECT_EQ(f32_to_e3m2(4.5F), f32_to_e3m2(4.0F));  // between 4 and 5
   EXPECT_EQ(f32_to_f16(65519.0F), 0x7BFF);
   EXPECT_EQ(f32_to_f16(65520.0F), 0x7C00);
   EXPECT_EQ(f32_to_bf16(std::bit_cast<float>(0x3F808000u)), 0x3F80);
