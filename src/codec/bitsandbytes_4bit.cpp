@@ -13,16 +13,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "codec/bitsandbytes_state.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
+#include "quant/codebook.h"
 
 namespace requant {
 namespace {
 
 constexpr std::string_view kState = "weight.quant_state.bitsandbytes__";
 constexpr std::int64_t kNestedBlock = 256;
+constexpr std::int64_t kCodes = 16;
 
 bool is_flat(const Grid& grid) { return grid.flat && grid.block_cols > 0 && grid.block_rows == 0; }
 
@@ -73,11 +77,14 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   const auto bytes = bytes_of(*weight);
   const std::int64_t blocks = absmax->shape[0];
   if (!bytes || blocks < 1) return std::nullopt;
+  // "weight.quant_state.bitsandbytes__nf4": other tables have no name here.
+  const std::string_view table = std::string_view(find_state(parts)->first).substr(kState.size());
   const auto block = block_of(2 * *bytes, blocks, declared.grid.block_cols, 64);
   if (!block) return std::nullopt;
   Scheme scheme;
   scheme.element = Element::kCodebook;
   scheme.bits = 4;
+  if (!codebook_named(table).empty()) scheme.codebook = table;
   scheme.grid = {.block_cols = *block, .flat = true};
   scheme.scale_dtype = absmax->dtype;
   const Tensor* nested = find_part(parts, "weight.nested_absmax");
@@ -96,6 +103,12 @@ Result<void> check_state(const BitsandbytesState& state, const Scheme& scheme) {
   if (state.block == scheme.grid.block_cols && state.block * state.nested_block == outer) return {};
   return corrupt(fmt::format("the quant_state has blocks of {} and {}, the tensors {}", state.block,
                              state.nested_block, describe(scheme)));
+}
+
+Tensor text_tensor(std::string_view text) {
+  auto builder = TensorBuilder::make(DType::kU8, {static_cast<std::int64_t>(text.size())});
+  std::ranges::copy(text, builder->as<std::uint8_t>().begin());
+  return std::move(*builder).finish();
 }
 
 Result<Tensor> unpack(const Tensor& weight, const BitsandbytesState& state) {
@@ -144,8 +157,89 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   out.scales = relabel(std::move(absmax), scheme.scale_dtype, {1, blocks});
   RQ_TRY(out.codebook, require_part(parts, "weight.quant_map", DType::kF32, {16}));
   if (scheme.outer) RQ_CHECK(decode_nested(parts, state, blocks, out));
+  if (!state.dtype.empty()) out.dialect_private["dtype"] = text_tensor(state.dtype);
   RQ_CHECK(validate(out));
   return out;
+}
+
+// What the text says of a weight, but for its offset.
+BitsandbytesState state_of(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
+  BitsandbytesState state;
+  state.rows = rows;
+  state.cols = cols;
+  state.block = scheme.grid.block_cols;
+  if (scheme.outer) state.nested_block = scheme.outer->grid.block_cols / state.block;
+  return state;
+}
+
+std::string state_suffix(const Scheme& scheme) { return std::string(kState) + scheme.codebook; }
+
+Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
+  if (!holds(scheme) || scheme.codebook.empty()) {
+    return refused("bitsandbytes-4bit does not write " + describe(scheme));
+  }
+  const std::int64_t blocks = scheme.grid.cols_of(rows, cols);
+  const BitsandbytesState state = state_of(scheme, rows, cols);
+  const auto length =
+      static_cast<std::int64_t>(bitsandbytes_state_text(state, scheme.codebook).size());
+  std::vector<PartSpec> specs = {{"weight", DType::kU8, {ceil_div(rows * cols, 2), 1}},
+                                 {"weight.absmax", scheme.scale_dtype, {blocks}},
+                                 {"weight.quant_map", DType::kF32, {kCodes}},
+                                 {state_suffix(scheme), DType::kU8, {length}}};
+  if (!scheme.outer) return specs;
+  specs.push_back({"weight.nested_absmax", DType::kF32, {ceil_div(blocks, state.nested_block)}});
+  specs.push_back({"weight.nested_quant_map", DType::kF32, {kNestedBlock}});
+  return specs;
+}
+
+Result<Tensor> pack(const Tensor& codes) {
+  const auto from = codes.as<std::uint8_t>();
+  const auto bytes = static_cast<std::int64_t>((from.size() + 1) / 2);
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kU8, {bytes, 1}));
+  const auto to = out.as<std::uint8_t>();
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const std::uint8_t second = 2 * i + 1 < from.size() ? from[2 * i + 1] & 15 : 0;
+    to[i] = static_cast<std::uint8_t>(from[2 * i] << 4 | second);
+  }
+  return std::move(out).finish();
+}
+
+// A table of another length or without a name is another format's.
+Result<void> check_tables(const QuantizedWeight& weight) {
+  const auto table = codebook_named(weight.scheme.codebook);
+  const auto stored = weight.codebook.as<float>();
+  if (weight.codebook.shape != Shape{kCodes} || !std::ranges::equal(stored, table)) {
+    return refused(fmt::format("the codebook is not bitsandbytes' {}", weight.scheme.codebook));
+  }
+  if (!weight.scheme.outer) return {};
+  if (weight.scale_codebook.shape != Shape{kNestedBlock} || weight.scale_offset.empty()) {
+    return refused("nested scales without a table of 256 values and an offset");
+  }
+  return {};
+}
+
+Result<WeightParts> encode(const QuantizedWeight& weight) {
+  RQ_CHECK(validate(weight));
+  const Scheme& scheme = weight.scheme;
+  RQ_TRY(const auto specs, layout(scheme, weight.rows, weight.cols));
+  RQ_CHECK(check_tables(weight));
+  BitsandbytesState state = state_of(scheme, weight.rows, weight.cols);
+  const auto dtype = weight.dialect_private.find("dtype");
+  if (dtype != weight.dialect_private.end()) state.dtype = dtype->second.bytes.text();
+  WeightParts parts;
+  RQ_TRY(parts["weight"], pack(weight.codes));
+  parts["weight.absmax"] = relabel(weight.scales, scheme.scale_dtype, specs[1].shape);
+  parts["weight.quant_map"] = weight.codebook;
+  if (scheme.outer) {
+    state.nested_offset = weight.scale_offset.as<float>()[0];
+    parts["weight.nested_absmax"] = relabel(weight.outer_scales, DType::kF32, specs[4].shape);
+    parts["weight.nested_quant_map"] = weight.scale_codebook;
+  }
+  parts[specs[3].suffix] = text_tensor(bitsandbytes_state_text(state, scheme.codebook));
+  if (parts[specs[3].suffix].shape != specs[3].shape) {
+    return refused("the quant_state is longer than it can be");
+  }
+  return parts;
 }
 
 }  // namespace
@@ -158,6 +252,8 @@ const Codec k_codec_bitsandbytes_4bit = {
     .holds = holds,
     .scheme_of = scheme_of,
     .decode = decode,
+    .layout = layout,
+    .encode = encode,
 };
 
 }  // namespace requant

@@ -2,6 +2,7 @@
 
 #include "codec/bitsandbytes_state.h"
 #include "codec/codec.h"
+#include "quant/round_to_nearest.h"
 #include "quant/testing.h"
 #include "support/support.h"
 #include "tensor/float_formats.h"
@@ -36,7 +37,7 @@ TEST(Bitsandbytes4bit, ReadsWhatTheLibraryWrote) {
     const WeightParts parts = library_parts(file, type);
     const auto scheme = codec().scheme_of(parts, {});
     ASSERT_TRUE(scheme);
-    EXPECT_EQ(describe(*scheme), "codebook4 per flat 64, scale F32");
+    EXPECT_EQ(describe(*scheme), type + " per flat 64, scale F32");
     const auto weight = codec().decode(parts, *scheme);
     ASSERT_TRUE(weight) << weight.error().message();
     EXPECT_EQ(weight->rows, 8);
@@ -78,6 +79,95 @@ TEST(Bitsandbytes4bit, ReadsNestedStatistics) {
           << "at " << i;
     }
   }
+}
+
+TEST(Bitsandbytes4bit, WritesTheBytesThatTheLibraryWrote) {
+  const Json file = testing_support::vectors("bitsandbytes");
+  for (const std::string type : {"nf4", "fp4"}) {
+    const WeightParts parts = library_parts(file, type);
+    const auto weight = codec().decode(parts, *codec().scheme_of(parts, {}));
+    ASSERT_TRUE(weight) << weight.error().message();
+    const auto written = codec().encode(*weight);
+    ASSERT_TRUE(written) << written.error().message();
+    ASSERT_EQ(written->size(), parts.size());
+    for (const auto& [name, tensor] : parts) {
+      EXPECT_TRUE(same_bits(written->at(name), tensor)) << name;
+    }
+    const auto specs = codec().layout(weight->scheme, weight->rows, weight->cols);
+    ASSERT_TRUE(specs) << specs.error().message();
+    for (const PartSpec& spec : *specs) EXPECT_EQ(parts.at(spec.suffix).shape, spec.shape);
+  }
+}
+
+// The rule by which the vectors' nested weight was made.
+Tensor ruled_input() {
+  std::vector<std::uint16_t> bits;
+  for (int n = 0; n < 32; ++n) {
+    for (int k = 0; k < 512; ++k) {
+      const int number = (n * 7 + k * 13 + (n * k) % 11) % 61 - 30;
+      bits.push_back(f32_to_bf16(static_cast<float>(number) / 16));
+    }
+  }
+  return testing_support::tensor_of(DType::kBF16, {32, 512}, bits);
+}
+
+TEST(Bitsandbytes4bit, WritesNestedStatistics) {
+  const Json file = testing_support::vectors("bitsandbytes");
+  Scheme scheme{.element = Element::kCodebook, .bits = 4};
+  scheme.grid = {.block_cols = 64, .flat = true};
+  scheme.scale_dtype = DType::kU8;
+  scheme.outer = OuterScale{.grid = {.block_cols = 64 * 256, .flat = true}};
+  for (const std::string type : {"nf4", "fp4"}) {
+    scheme.codebook = type;
+    const auto weight = round_to_nearest(ruled_input(), scheme);
+    ASSERT_TRUE(weight) << weight.error().message();
+    const auto parts = codec().encode(*weight);
+    ASSERT_TRUE(parts) << parts.error().message();
+    const Json& entry = *file.find(type + "_nested_b64");
+    for (const std::string name :
+         {"weight.absmax", "weight.quant_map", "weight.nested_absmax", "weight.nested_quant_map"}) {
+      EXPECT_TRUE(same_bits(parts->at(name), tensor_in(entry, name))) << name;
+    }
+    const std::string state = "weight.quant_state.bitsandbytes__" + type;
+    const std::string_view written = parts->at(state).bytes.text();
+    const std::string_view wanted = *entry.find("quant_state_json")->as_string();
+    EXPECT_EQ(written.substr(0, wanted.size()), wanted);
+    EXPECT_EQ(written.find_first_not_of(' ', wanted.size()), std::string_view::npos);
+    const auto found = codec().scheme_of(*parts, scheme);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(*found, scheme);
+    const auto again = codec().decode(*parts, *found);
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_TRUE(compare(*weight, *again)->equal);
+  }
+}
+
+TEST(Bitsandbytes4bit, SpellsOffsetsAsPythonDoes) {
+  BitsandbytesState state{.rows = 2, .cols = 64, .block = 64, .nested_block = 256};
+  const auto offset_in = [&](float offset) {
+    state.nested_offset = offset;
+    const std::string written = bitsandbytes_state_text(state, "nf4");
+    const std::size_t begin = written.find("nested_offset") + 16;
+    return written.substr(begin, written.find('}') - begin);
+  };
+  EXPECT_EQ(offset_in(0.18704980611801147F), "0.18704980611801147");
+  EXPECT_EQ(offset_in(2), "2.0");
+  EXPECT_EQ(offset_in(0), "0.0");
+  EXPECT_EQ(offset_in(0.0001F), "9.999999747378752e-05");
+  const std::size_t length = bitsandbytes_state_text(state, "nf4").size();
+  state.dtype = "float16";
+  state.nested_offset = 1.0F / 3;
+  EXPECT_EQ(bitsandbytes_state_text(state, "nf4").size(), length);
+}
+
+TEST(Bitsandbytes4bit, DoesNotWriteOtherTables) {
+  const WeightParts parts = library_parts(testing_support::vectors("bitsandbytes"), "nf4");
+  auto weight = codec().decode(parts, *codec().scheme_of(parts, {}));
+  ASSERT_TRUE(weight);
+  weight->scheme.codebook = "fp4";
+  EXPECT_FALSE(codec().encode(*weight));
+  weight->scheme.codebook.clear();
+  EXPECT_FALSE(codec().encode(*weight));
 }
 
 TEST(Bitsandbytes4bit, BlocksCrossRowsAndTheLastMayBeRagged) {

@@ -74,6 +74,28 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   return out;
 }
 
+Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
+  if (!holds(scheme)) return refused("bitsandbytes-int8 does not hold " + describe(scheme));
+  return std::vector<PartSpec>{{"weight", DType::kI8, {rows, cols}},
+                               {"SCB", DType::kF32, {rows}},
+                               {"weight_format", DType::kU8, {}}};
+}
+
+Result<WeightParts> encode(const QuantizedWeight& weight) {
+  RQ_CHECK(validate(weight));
+  RQ_CHECK(layout(weight.scheme, weight.rows, weight.cols));
+  if (weight.outer_scales.as<float>()[0] != kLargestCode) {
+    return refused("the scales are not over 127, as LLM.int8() has them");
+  }
+  WeightParts parts;
+  parts["weight"] = weight.codes;
+  parts["SCB"] = relabel(weight.scales, DType::kF32, {weight.rows});
+  RQ_TRY(TensorBuilder format, TensorBuilder::make(DType::kU8, {}));
+  format.as<std::uint8_t>()[0] = 0;
+  parts["weight_format"] = std::move(format).finish();
+  return parts;
+}
+
 }  // namespace
 
 extern const Codec k_codec_bitsandbytes_int8;
@@ -84,6 +106,8 @@ const Codec k_codec_bitsandbytes_int8 = {
     .holds = holds,
     .scheme_of = scheme_of,
     .decode = decode,
+    .layout = layout,
+    .encode = encode,
 };
 
 }  // namespace requant

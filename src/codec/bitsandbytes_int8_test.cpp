@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "codec/codec.h"
+#include "quant/round_to_nearest.h"
 #include "quant/testing.h"
 
 namespace requant {
@@ -34,6 +35,43 @@ TEST(BitsandbytesInt8, ReadsWhatTheLibraryWrote) {
     // The library multiplies by 1 / 127, rounded, and rounds again: two steps at most.
     EXPECT_NEAR(values[i], expected[i], 0x1p-22F * std::fabs(expected[i])) << "at " << i;
   }
+}
+
+TEST(BitsandbytesInt8, WritesTheBytesThatTheLibraryWrote) {
+  const WeightParts parts = library_parts(testing_support::vectors("bitsandbytes"));
+  const auto weight = codec().decode(parts, *codec().scheme_of(parts, {}));
+  ASSERT_TRUE(weight) << weight.error().message();
+  const auto written = codec().encode(*weight);
+  ASSERT_TRUE(written) << written.error().message();
+  ASSERT_EQ(written->size(), parts.size());
+  for (const auto& [name, tensor] : parts) {
+    EXPECT_TRUE(same_bits(written->at(name), tensor)) << name;
+  }
+}
+
+TEST(BitsandbytesInt8, GivesTheCodesOfTheLibrary) {
+  const Json file = testing_support::vectors("bitsandbytes");
+  const WeightParts parts = library_parts(file);
+  std::vector<float> values;
+  for (const Json& value : file.at({"int8", "input", "values_f32"})->items()) {
+    values.push_back(static_cast<float>(*value.as_double()));
+  }
+  const auto weight =
+      round_to_nearest(testing_support::f32({8, 64}, values), *codec().scheme_of(parts, {}));
+  ASSERT_TRUE(weight) << weight.error().message();
+  const auto written = codec().encode(*weight);
+  ASSERT_TRUE(written) << written.error().message();
+  for (const auto& [name, tensor] : parts) {
+    EXPECT_TRUE(same_bits(written->at(name), tensor)) << name;
+  }
+}
+
+TEST(BitsandbytesInt8, RowsOfZerosStayZeros) {
+  const Scheme scheme =
+      *codec().scheme_of(library_parts(testing_support::vectors("bitsandbytes")), {});
+  const auto weight = round_to_nearest(testing_support::f32({1, 4}, {0, 0, 0, 0}), scheme);
+  ASSERT_TRUE(weight) << weight.error().message();
+  EXPECT_EQ(testing_support::values_of(*weight), std::vector<float>(4, 0.0F));
 }
 
 TEST(BitsandbytesInt8, RefusesTiledOrdersByName) {

@@ -12,6 +12,10 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   return decode_quark_packed(parts, scheme, kOrder);
 }
 
+Result<WeightParts> encode(const QuantizedWeight& weight) {
+  return encode_quark_packed(weight, kOrder);
+}
+
 }  // namespace
 
 extern const Codec k_codec_quark_int4;
@@ -22,6 +26,8 @@ const Codec k_codec_quark_int4 = {
     .holds = holds_quark_packed,
     .scheme_of = quark_packed_scheme_of,
     .decode = decode,
+    .layout = quark_packed_layout,
+    .encode = encode,
 };
 
 }  // namespace requant

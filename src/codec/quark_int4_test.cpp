@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "codec/codec.h"
+#include "codec/testing.h"
 #include "quant/testing.h"
 
 namespace requant {
@@ -40,6 +41,41 @@ TEST(QuarkInt4, ReadsBothSignsInBothOrders) {
       }
     }
   }
+}
+
+TEST(QuarkInt4, WritesTheWordsOfTheLibraryInBothOrders) {
+  const Json file = testing_support::vectors("quark");
+  for (const bool is_unsigned : {false, true}) {
+    for (const bool reorder : {true, false}) {
+      const std::string name = std::string("quark_") + (is_unsigned ? "uint4" : "int4") +
+                               "_per_group_reorder_" + (reorder ? "True" : "False");
+      const Codec& codec = *find_codec(reorder ? "quark-int4" : "quark-int4-plain");
+      const WeightParts parts = library_parts(*file.find(name), is_unsigned);
+      const auto weight = codec.decode(
+          parts, *codec.scheme_of(parts, {.offset = is_unsigned ? Offset::kZero : Offset::kNone}));
+      ASSERT_TRUE(weight) << weight.error().message();
+      const auto written = codec.encode(*weight);
+      ASSERT_TRUE(written) << written.error().message();
+      for (const auto& [suffix, tensor] : parts) {
+        EXPECT_TRUE(same_bits(written->at(suffix), tensor)) << name << " " << suffix;
+      }
+      for (const std::uint32_t word : written->at("weight_zero_point").as<std::uint32_t>()) {
+        EXPECT_EQ(word, 0U) << name;
+      }
+    }
+  }
+}
+
+TEST(QuarkInt4, ComesBackFromBothCodecs) {
+  Scheme scheme{.bits = 4, .grid = Grid::group(32), .scale_dtype = DType::kBF16};
+  for (const Offset offset : {Offset::kNone, Offset::kZero}) {
+    scheme.offset = offset;
+    for (const char* name : {"quark-int4", "quark-int4-plain"}) {
+      testing_support::expect_round_trip(*find_codec(name), scheme, 16, 96);
+    }
+  }
+  EXPECT_FALSE(find_codec("quark-int4")->layout(scheme, 12, 96));
+  EXPECT_FALSE(find_codec("quark-int4")->layout(scheme, 16, 80));
 }
 
 TEST(QuarkInt4, HoldsSymmetricFilesToZeroPointsOfZero) {

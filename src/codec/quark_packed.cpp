@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "codec/parts.h"
 
 namespace requant {
@@ -28,6 +30,37 @@ Result<Tensor> unpack(const Tensor& words, const NibbleOrder& order, bool is_uns
     }
   }
   return std::move(out).finish();
+}
+
+// I8 [out, n] -> words [n, out / 8].
+Result<Tensor> pack(const Tensor& codes, const NibbleOrder& order, bool is_unsigned) {
+  const std::int64_t columns = codes.shape[0] / kPack;
+  const std::int64_t inputs = codes.shape[1];
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, {inputs, columns}));
+  const auto* from = codes.as<std::int8_t>().data();
+  auto* to = out.as<std::uint32_t>().data();
+  for (std::int64_t input = 0; input < inputs; ++input) {
+    for (std::int64_t column = 0; column < columns; ++column) {
+      std::uint32_t word = 0;
+      for (std::size_t nibble = 0; nibble < order.size(); ++nibble) {
+        const int code = from[(column * kPack + order[nibble]) * inputs + input];
+        word |= static_cast<std::uint32_t>((is_unsigned ? code + 8 : code) & 15) << (4 * nibble);
+      }
+      *to++ = word;
+    }
+  }
+  return std::move(out).finish();
+}
+
+// I16 zeros, which fit nibbles, as I8.
+Result<Tensor> packed_zeros(const QuantizedWeight& weight, const NibbleOrder& order) {
+  RQ_TRY(const Tensor zeros, narrow_i16("weight_zero_point", weight.zeros));
+  for (const std::int8_t zero : zeros.as<std::int8_t>()) {
+    if (zero < -8 || zero > 7) {
+      return refused(fmt::format("a zero point is {}, outside 4 bits", int{zero}));
+    }
+  }
+  return pack(zeros, order, true);
 }
 
 Result<void> check_zeros(const Tensor& words) {
@@ -104,6 +137,38 @@ Result<QuantizedWeight> decode_quark_packed(const WeightParts& parts, const Sche
   }
   RQ_CHECK(validate(out));
   return out;
+}
+
+Result<std::vector<PartSpec>> quark_packed_layout(const Scheme& scheme, std::int64_t rows,
+                                                  std::int64_t cols) {
+  if (!holds_quark_packed(scheme)) return refused("quark-int4 does not hold " + describe(scheme));
+  const std::int64_t group = scheme.grid.block_cols;
+  if (rows % kPack != 0 || cols % group != 0) {
+    return refused(
+        fmt::format("quark-int4 needs outputs in eights and whole groups of {} inputs, "
+                    "not {} x {}",
+                    group, rows, cols));
+  }
+  return std::vector<PartSpec>{{"weight", DType::kI32, {cols, rows / kPack}},
+                               {"weight_scale", scheme.scale_dtype, {cols / group, rows}},
+                               {"weight_zero_point", DType::kI32, {cols / group, rows / kPack}}};
+}
+
+Result<WeightParts> encode_quark_packed(const QuantizedWeight& weight, const NibbleOrder& order) {
+  RQ_CHECK(validate(weight));
+  RQ_TRY(const auto specs, quark_packed_layout(weight.scheme, weight.rows, weight.cols));
+  const bool is_unsigned = weight.scheme.offset == Offset::kZero;
+  WeightParts parts;
+  RQ_TRY(parts["weight"], pack(weight.codes, order, is_unsigned));
+  RQ_TRY(parts["weight_scale"], transpose(weight.scales));
+  if (is_unsigned) {
+    RQ_TRY(parts["weight_zero_point"], packed_zeros(weight, order));
+    return parts;
+  }
+  RQ_TRY(TensorBuilder zeros, TensorBuilder::make(DType::kI32, specs[2].shape));
+  std::ranges::fill(zeros.as<std::uint32_t>(), 0U);
+  parts["weight_zero_point"] = std::move(zeros).finish();
+  return parts;
 }
 
 }  // namespace requant

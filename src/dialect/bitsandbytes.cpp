@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "codec/bitsandbytes_state.h"
+#include "dialect/bitsandbytes_write.h"
 #include "dialect/dialect.h"
 #include "dialect/resolve.h"
 
@@ -156,6 +157,8 @@ const Dialect k_dialect_bitsandbytes = {
     .source = "bitsandbytes bitsandbytes/functional.py@0.50.2",
     .recognize = recognize,
     .resolve = resolve,
+    .codec_for = bitsandbytes_codec_for,
+    .quantization_config = bitsandbytes_quantization_config,
     .quant_methods = kMethod,
 };
 

@@ -33,6 +33,57 @@ TEST(BitsandbytesDialect, ResolvesInt8) {
   EXPECT_EQ(resolution->weights[0].parts.size(), 3U);
 }
 
+Scheme nf4() {
+  Scheme scheme{.element = Element::kCodebook, .bits = 4};
+  scheme.grid = {.block_cols = 64, .flat = true};
+  scheme.codebook = "nf4";
+  return scheme;
+}
+
+Result<Json> config_of(const std::vector<TargetWeight>& quantized,
+                       const std::vector<TargetWeight>& unquantized,
+                       std::string_view source = R"({"dtype": "float16"})") {
+  const Json config = *parse_json(source);
+  return dialect().quantization_config({.config = config,
+                                        .architecture = Architecture::of(config),
+                                        .quantized = quantized,
+                                        .unquantized = unquantized});
+}
+
+TEST(BitsandbytesDialect, WritesItsConfig) {
+  TargetWeight head{"lm_head", {}, Scheme::dense(DType::kBF16)};
+  head.place.role = Role::kLmHead;
+  TargetWeight tower{"vision.fc1", {}, Scheme::dense(DType::kBF16)};
+  tower.place.role = Role::kLinear;
+  const auto plain = config_of({{"a", {}, nf4()}}, {head});
+  ASSERT_TRUE(plain) << plain.error().message();
+  EXPECT_EQ(plain->find("bnb_4bit_quant_type")->as_string(), "nf4");
+  EXPECT_EQ(plain->find("bnb_4bit_compute_dtype")->as_string(), "float16");
+  EXPECT_TRUE(plain->find("llm_int8_skip_modules")->is_null());
+  const auto listed = config_of({{"a", {}, nf4()}}, {head, tower});
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->find("llm_int8_skip_modules")->dump(), R"(["lm_head", "vision.fc1"])");
+}
+
+TEST(BitsandbytesDialect, KeepsTheSourcesOwnBlockWhereItSaysTheSame) {
+  const auto kept = config_of({{"a", {}, nf4()}}, {},
+                              R"({"quantization_config": {"quant_method": "bitsandbytes",
+      "load_in_4bit": true, "load_in_8bit": false, "bnb_4bit_quant_type": "nf4",
+      "bnb_4bit_use_double_quant": false, "llm_int8_threshold": 3.0}})");
+  ASSERT_TRUE(kept) << kept.error().message();
+  EXPECT_EQ(kept->find("llm_int8_threshold")->as_double(), 3.0);
+}
+
+TEST(BitsandbytesDialect, WritesOneKindOfWeights) {
+  Scheme fp4 = nf4();
+  fp4.codebook = "fp4";
+  EXPECT_FALSE(config_of({{"a", {}, nf4()}, {"b", {}, fp4}}, {}));
+  Scheme unnamed = nf4();
+  unnamed.codebook.clear();
+  EXPECT_EQ(dialect().codec_for(unnamed), nullptr);
+  EXPECT_EQ(dialect().codec_for(nf4())->name, "bitsandbytes-4bit");
+}
+
 TEST(BitsandbytesDialect, SaysThatADenseRepositoryIsDense) {
   const FakeCheckpoint fake(kConfig, {{"a.weight", DType::kBF16, {8, 4}}});
   EXPECT_EQ(dialect().recognize(fake.facts()).match, Match::kMaybe);

@@ -130,6 +130,9 @@ struct Dialect {
 
   // Of quantised experts, as this dialect writes them.
   StackRule stacks = StackRule::kNever;
+
+  // Its own tools store float scales in F32, whatever the dtype of the weight was.
+  bool scales_are_f32 = false;
 };
 
 // In the order in which they are tried: those that can be read, those that are only recognised,

@@ -299,6 +299,7 @@ const Dialect k_dialect_fp8 = {
     .codec_for = codec_for,
     .quantization_config = quantization_config,
     .quant_methods = kMethod,
+    .scales_are_f32 = true,
 };
 
 }  // namespace requant

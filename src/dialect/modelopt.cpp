@@ -197,6 +197,7 @@ const Dialect k_dialect_modelopt = {
     .quantization_config = modelopt_quantization_config,
     .side_files = modelopt_side_files,
     .quant_methods = "modelopt modelopt_fp4 modelopt_mxfp8 modelopt_mixed",
+    .scales_are_f32 = true,
 };
 
 }  // namespace requant

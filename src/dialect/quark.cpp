@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "dialect/dialect.h"
 #include "dialect/module_list.h"
+#include "dialect/quark_write.h"
 #include "dialect/resolve.h"
 
 namespace requant {
@@ -241,6 +242,8 @@ const Dialect k_dialect_quark = {
     .recognize = recognize,
     .resolve = resolve,
     .writer = writer,
+    .codec_for = quark_codec_for,
+    .quantization_config = quark_quantization_config,
     .quant_methods = kMethod,
 };
 

@@ -72,6 +72,33 @@ TEST(QuarkDialect, ResolvesFloats) {
   EXPECT_EQ(four->weights[0].cols, 64);
 }
 
+TEST(QuarkDialect, WritesTheCommonestSchemeForAllAndOthersByName) {
+  Scheme four{.bits = 4, .grid = Grid::group(32), .scale_dtype = DType::kBF16};
+  Scheme eight{.element = Element::kE4M3Fn, .grid = Grid::channel(), .scale_dtype = DType::kBF16};
+  eight.activations = Activations::dynamic_token(Element::kE4M3Fn);
+  const std::vector<TargetWeight> quantized = {{"a", {}, four}, {"b", {}, eight}, {"c", {}, four}};
+  const std::vector<TargetWeight> head = {{"lm_head", {}, Scheme::dense(DType::kBF16)}};
+  const Json config = Json::object();
+  const auto block = dialect().quantization_config({.config = config,
+                                                    .architecture = Architecture::of(config),
+                                                    .quantized = quantized,
+                                                    .unquantized = head});
+  ASSERT_TRUE(block) << block.error().message();
+  EXPECT_EQ(block->at({"global_quant_config", "weight", "dtype"})->as_string(), "int4");
+  EXPECT_EQ(block->find("layer_quant_config")->members().size(), 1U);
+  EXPECT_EQ(block->at({"layer_quant_config", "b", "input_tensors", "is_dynamic"})->as_bool(), true);
+  EXPECT_EQ(block->find("exclude")->dump(), R"(["lm_head"])");
+}
+
+TEST(QuarkDialect, HoldsWhatItCanName) {
+  Scheme scheme{.bits = 4, .grid = Grid::group(32), .scale_dtype = DType::kBF16};
+  EXPECT_EQ(dialect().codec_for(scheme)->name, "quark-int4");
+  scheme.bits = 3;
+  EXPECT_EQ(dialect().codec_for(scheme), nullptr);
+  Scheme block{.element = Element::kE4M3Fn, .grid = Grid::block(128, 128)};
+  EXPECT_EQ(dialect().codec_for(block), nullptr);
+}
+
 TEST(QuarkDialect, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(resolve(config(R"({"dtype":"int3"})"), words()).error().code(), ErrorCode::kRefused);
   EXPECT_EQ(resolve(config(R"([{"dtype":"int4"}])"), words()).error().code(), ErrorCode::kRefused);
