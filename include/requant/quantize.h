@@ -16,7 +16,9 @@ struct QuantizeOptions {
   // "re:PATTERN". Empty: the recipe's list, or all five words.
   std::vector<std::string> ignore;
   std::filesystem::path recipe;  // a JSON file: scheme, ignore, rules (docs/recipes.md)
-  bool search_scale = false;     // integer codes: the range of least squared error, not the whole
+  // Static activation scales by module, JSON or safetensors (docs/recipes.md), for "-static".
+  std::filesystem::path input_scales;
+  bool search_scale = false;  // integer codes: the range of least squared error, not the whole
 };
 
 // The names of schemes, and what each means: ("w4a16", "4-bit integers in groups of 128").

@@ -38,6 +38,7 @@ Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
                       .may_requantise = prepared.allowed.has(Loss::kRequantise),
                       .searches_scales = conversion.searches_scales,
                       .recipe = conversion.recipe ? &*conversion.recipe : nullptr,
+                      .input_scales = conversion.input_scales ? &*conversion.input_scales : nullptr,
                       .threads = thread_limit()};
   if (options.to.empty()) return make_plan_for(prepared.checkpoint, options.for_engine, request);
   RQ_TRY(request.target, parse_target(options.to));

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "plan/input_scales.h"
 #include "plan/recipe.h"
 #include "requant/convert.h"
 
@@ -11,6 +12,7 @@ namespace requant {
 struct Conversion {
   ConvertOptions options;
   std::optional<Recipe> recipe = {};  // quantises what is dense
+  std::optional<InputScales> input_scales = {};
   bool searches_scales = false;
 };
 

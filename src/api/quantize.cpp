@@ -37,6 +37,9 @@ Result<Conversion> conversion_of(const QuantizeOptions& options) {
   }
   RQ_TRY(conversion.recipe,
          recipe_of(options, has_scheme ? to.substr(colon + 1) : std::string_view()));
+  if (!options.input_scales.empty()) {
+    RQ_TRY(conversion.input_scales, InputScales::read(options.input_scales));
+  }
   conversion.searches_scales = options.search_scale;
   return conversion;
 }

@@ -26,6 +26,8 @@ std::function<int()> add(CLI::App& app) {
          "module names, re:PATTERN")
       ->delimiter(',');
   app.add_option("--recipe", options.recipe, "a JSON file: scheme, ignore, rules");
+  app.add_option("--input-scales", options.input_scales,
+                 "JSON or safetensors: the static activation scale of each module, for -static");
   app.add_flag("--search-scale", options.search_scale,
                "integers: take the range of least squared error");
   return [arguments] {

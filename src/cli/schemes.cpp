@@ -12,7 +12,9 @@ std::function<int()> add(CLI::App&) {
     std::vector<std::vector<std::string>> rows = {{"scheme", "what"}};
     for (const SchemeInfo& scheme : schemes()) rows.push_back({scheme.name, scheme.meaning});
     print_table(rows);
-    print("each with -gN, -channel, -tensor or -block (where its scales go) and -asym\n");
+    print(
+        "each with -gN, -channel, -tensor or -block (where its scales go), -asym, -static, -ue8m0, "
+        "-nested\n");
     return static_cast<int>(kClean);
   };
 }

@@ -6,7 +6,7 @@
 #include <array>
 
 #include "codec/transform.h"
-#include "quant/round_to_nearest.h"
+#include "plan/requantise.h"
 
 namespace requant {
 namespace {
@@ -130,49 +130,6 @@ void for_reachable(const Scheme& source, const Visit& visit) {
   }
 }
 
-const Codec* writer_of(const Scheme& scheme, const Target& target) {
-  if (target.dialect->codec_for == nullptr) return nullptr;
-  const Codec* codec = target.dialect->codec_for(scheme);
-  const bool writes = codec != nullptr && codec->encode != nullptr && codec->layout != nullptr;
-  return writes ? codec : nullptr;
-}
-
-// The largest groups, of the size asked for or smaller, that divide the columns.
-std::optional<Grid> fitting_grid(const Grid& asked, std::int64_t cols) {
-  if (!asked.is_group()) return asked;
-  for (std::int64_t size = asked.block_cols; size >= 16; size /= 2) {
-    if (cols % size == 0) return Grid::group(size);
-    if (size % 2 != 0) break;
-  }
-  return std::nullopt;
-}
-
-// What the name of a scheme leaves open, in the order in which it is tried.
-std::vector<Scheme> spellings_of(const SchemeRequest& request, DType dtype) {
-  std::vector<Activations> inputs = {request.scheme.activations};
-  if (!request.fixes_activations) {
-    inputs.push_back(Activations::dynamic_token(request.scheme.element));
-    inputs.push_back(Activations::none());
-  }
-  std::vector<DType> dtypes = {request.scheme.scale_dtype};
-  if (request.scheme.scale_dtype == DType::kF32) {
-    dtypes = {dtype, DType::kF32, DType::kBF16, DType::kF16};
-  }
-  std::vector<Scheme> schemes;
-  for (const Activations& activations : inputs) {
-    for (const DType scale_dtype : dtypes) {
-      for (const Orientation orientation : {Orientation::kDivisor, Orientation::kMultiplier}) {
-        Scheme scheme = request.scheme;
-        scheme.activations = activations;
-        scheme.scale_dtype = scale_dtype;
-        if (scheme.outer) scheme.outer->orientation = orientation;
-        schemes.push_back(scheme);
-      }
-    }
-  }
-  return schemes;
-}
-
 Result<QuantizedWeight> sound_weight(const Chain& chain, const QuantizedWeight& weight,
                                      std::vector<std::int64_t>& repaired) {
   if (!chain.repairs_zero_rows) {
@@ -184,24 +141,14 @@ Result<QuantizedWeight> sound_weight(const Chain& chain, const QuantizedWeight& 
   return std::move(repair.weight);
 }
 
-// The values of a weight; a dense one keeps its dtype.
-Result<Tensor> values_of(const QuantizedWeight& weight) {
-  if (weight.scheme.is_dense()) return weight.scales;
-  return dequantize(weight);
-}
-
-Result<ChainResult> requantised(const Chain& chain, const QuantizedWeight& weight) {
-  ChainResult out;
-  QuantizedWeight source = weight;
-  if (!weight.scheme.is_dense()) {
-    RQ_TRY(source, sound_weight(chain, weight, out.repaired_rows));
-  }
-  RQ_TRY(const Tensor values, values_of(source));
-  RQ_TRY(out.weight,
-         round_to_nearest(values, chain.result, {.search_scale = chain.searches_scales}));
-  RQ_TRY(const Difference difference, compare(source, out.weight));
-  out.losses.push_back({Loss::kRequantise, fmt::format("by at most {:.3g} of the weight's largest",
-                                                       difference.max_relative)});
+// A dense weight is as sound as its values, which are looked at when they are rounded.
+Result<ChainResult> requantised(const Chain& chain, const QuantizedWeight& weight,
+                                const RoundingInputs& inputs) {
+  if (weight.scheme.is_dense()) return requantise(chain, weight, inputs);
+  std::vector<std::int64_t> repaired;
+  RQ_TRY(const QuantizedWeight sound, sound_weight(chain, weight, repaired));
+  RQ_TRY(ChainResult out, requantise(chain, sound, inputs));
+  out.repaired_rows = std::move(repaired);
   return out;
 }
 
@@ -217,26 +164,17 @@ std::optional<Chain> find_chain(const Scheme& source, const Target& target) {
   return best;
 }
 
-std::optional<Chain> find_requantisation(const Scheme& source, std::int64_t cols, DType dtype,
-                                         const Target& target) {
-  if (!target.request || source.input_multiplier || !source.rotation.empty()) return std::nullopt;
-  const auto grid = fitting_grid(target.request->scheme.grid, cols);
-  if (!grid) return std::nullopt;
-  for (Scheme scheme : spellings_of(*target.request, dtype)) {
-    scheme.grid = *grid;
-    if (writer_of(scheme, target) == nullptr) continue;
-    Chain chain;
-    chain.requantises = true;
-    chain.result = std::move(scheme);
-    if (!source.is_dense()) chain.losses.add(Loss::kRequantise);
-    return chain;
-  }
-  return std::nullopt;
+const Codec* writer_of(const Scheme& scheme, const Target& target) {
+  if (target.dialect->codec_for == nullptr) return nullptr;
+  const Codec* codec = target.dialect->codec_for(scheme);
+  const bool writes = codec != nullptr && codec->encode != nullptr && codec->layout != nullptr;
+  return writes ? codec : nullptr;
 }
 
-Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight) {
+Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight,
+                          const RoundingInputs& inputs) {
   ChainResult out;
-  if (chain.requantises) return requantised(chain, weight);
+  if (chain.requantises) return requantised(chain, weight, inputs);
   RQ_TRY(out.weight, sound_weight(chain, weight, out.repaired_rows));
   if (chain.rounds_to_e4m3fn) {
     RQ_TRY(CodeRounding rounded, e5m2_to_e4m3fn(out.weight));

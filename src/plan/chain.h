@@ -32,11 +32,8 @@ struct Chain {
 // there is none.
 std::optional<Chain> find_chain(const Scheme& source, const Target& target);
 
-// Quantising the values of a weight [rows, cols] anew, to the scheme that the target asks for.
-// Where its groups do not divide the columns, smaller ones are taken. Nothing where the target asks
-// for no scheme or cannot hold it. `dtype` is that of the weight before it was first quantised.
-std::optional<Chain> find_requantisation(const Scheme& source, std::int64_t cols, DType dtype,
-                                         const Target& target);
+// The codec in which the target writes weights of that scheme; nullptr where it cannot.
+const Codec* writer_of(const Scheme& scheme, const Target& target);
 
 // One loss as it turned out.
 struct LossTaken {
@@ -50,8 +47,15 @@ struct ChainResult {
   std::vector<LossTaken> losses;
 };
 
+// What quantising anew needs besides the weight itself: see RoundingOptions.
+struct RoundingInputs {
+  Tensor input_scale = {};
+  float shared_magnitude = 0;
+};
+
 // Also checks that the weight is sound: kRefused for NaN codes and scales that cannot be meant.
-Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight);
+Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight,
+                          const RoundingInputs& inputs = {});
 
 // The most that a loss of this chain can change, as known before any data is read.
 std::string bound_of(Loss loss);

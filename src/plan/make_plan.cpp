@@ -8,6 +8,7 @@
 #include "plan/config_edit.h"
 #include "plan/memory.h"
 #include "plan/plan.h"
+#include "plan/quantise_steps.h"
 #include "plan/shards.h"
 #include "plan/side_files.h"
 
@@ -52,6 +53,7 @@ class Planner {
       return refused(printable(checkpoint_.root().string(), 4096) +
                      ": the recipe leaves no weight to quantise");
     }
+    RQ_CHECK(complete_quantise_steps(plan_, request_.input_scales));
     RQ_CHECK(check_names());
     plan_.shards = make_shards(std::move(shard_items_), plan_.outputs, request_.max_shard_bytes);
     for (const Shard& shard : plan_.shards) plan_.output_bytes += shard.bytes;

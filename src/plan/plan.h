@@ -10,6 +10,7 @@
 #include "checkpoint/checkpoint.h"
 #include "container/writer.h"
 #include "plan/chain.h"
+#include "plan/input_scales.h"
 #include "plan/loss.h"
 #include "plan/padding.h"
 #include "plan/recipe.h"
@@ -44,6 +45,8 @@ struct WeightStep {
   const Regrouped* regrouped = nullptr;  // belongs to Plan::regrouping, whose jobs write it
   std::uint32_t route = 0;
   std::vector<std::pair<std::string, std::uint32_t>> outputs;  // suffix and index into outputs
+  Tensor input_scale = {};                      // [1], where quantising gives activations one
+  std::vector<const TensorInfo*> fellows = {};  // dense weights under the same outer scale
 };
 
 // One tensor that is copied as it is.
@@ -122,12 +125,13 @@ struct PlanRequest {
   std::uint64_t max_shard_bytes = std::uint64_t{5'000'000'000};
   std::filesystem::path tokenizer_from;  // empty: the source's own files
   LayoutRequest layout = {};
-  std::int64_t pad_for_ranks = 0;  // 0: nothing is padded
-  bool keep_config = false;        // nothing in config.json is to change
-  bool counts_dequantise = false;  // going dense is a loss: nobody asked for it by name
-  bool may_requantise = false;     // where no exact way leads to the target
-  bool searches_scales = false;    // RoundingOptions::search_scale
-  const Recipe* recipe = nullptr;  // quantise what is dense; it outlives the call
+  std::int64_t pad_for_ranks = 0;             // 0: nothing is padded
+  bool keep_config = false;                   // nothing in config.json is to change
+  bool counts_dequantise = false;             // going dense is a loss: nobody asked for it by name
+  bool may_requantise = false;                // where no exact way leads to the target
+  bool searches_scales = false;               // RoundingOptions::search_scale
+  const Recipe* recipe = nullptr;             // quantise what is dense; it outlives the call
+  const InputScales* input_scales = nullptr;  // of static activations; likewise
   int threads = 1;
 };
 

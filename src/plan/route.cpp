@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "plan/requantise.h"
 
 namespace requant {
 namespace {

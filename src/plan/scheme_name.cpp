@@ -23,6 +23,9 @@ struct Named {
   bool says_inputs;  // the name itself says so
 };
 
+constexpr Grid kGroup32 = Grid::group(32);
+constexpr Grid kFlat64 = {.block_cols = 64, .flat = true};
+constexpr std::int64_t kNestedBlock = 256;  // scales that share an outer one
 constexpr Grid kGroup128 = Grid::group(128);
 constexpr Grid kBlock128 = Grid::block(128, 128);
 
@@ -47,10 +50,24 @@ constexpr auto kNames = std::to_array<Named>({
     {"w2a16", "2-bit integers in groups of 128", Element::kInt, 2, kGroup128, Inputs::kNone, true},
     {"nvfp4", "e2m1 in groups of 16, e4m3fn scales, one F32 scale over them", Element::kE2M1, 4,
      Grid::group(16), Inputs::kNone, false},
-    {"mxfp4", "e2m1 in groups of 32, power-of-two scales", Element::kE2M1, 4, Grid::group(32),
+    {"nvfp4a16", "the same, activations left alone", Element::kE2M1, 4, Grid::group(16),
+     Inputs::kNone, true},
+    {"mxfp4", "e2m1 in groups of 32, power-of-two scales", Element::kE2M1, 4, kGroup32,
      Inputs::kGroup, false},
-    {"mxfp8", "e4m3fn in groups of 32, power-of-two scales", Element::kE4M3Fn, 8, Grid::group(32),
+    {"mxfp4a16", "the same, activations left alone", Element::kE2M1, 4, kGroup32, Inputs::kNone,
+     true},
+    {"mxfp6-e2m3", "e2m3 in groups of 32, power-of-two scales", Element::kE2M3, 6, kGroup32,
      Inputs::kGroup, false},
+    {"mxfp6-e3m2", "e3m2 in groups of 32, power-of-two scales", Element::kE3M2, 6, kGroup32,
+     Inputs::kGroup, false},
+    {"mxfp8", "e4m3fn in groups of 32, power-of-two scales", Element::kE4M3Fn, 8, kGroup32,
+     Inputs::kGroup, false},
+    {"mxfp8a16", "the same, activations left alone", Element::kE4M3Fn, 8, kGroup32, Inputs::kNone,
+     true},
+    {"nf4", "16 quantiles of a normal distribution, in flat blocks of 64", Element::kCodebook, 4,
+     kFlat64, Inputs::kNone, true},
+    {"fp4", "the 16 values of bitsandbytes' fp4, in flat blocks of 64", Element::kCodebook, 4,
+     kFlat64, Inputs::kNone, true},
 });
 
 Activations activations_of(const Named& named) {
@@ -78,12 +95,15 @@ SchemeRequest request_of(const Named& named, std::string_view text) {
   scheme.grid = named.grid;
   scheme.activations = activations_of(named);
   request.fixes_activations = named.says_inputs;
-  if (named.name == "nvfp4") {
+  const bool is_nvfp4 = named.name.starts_with("nvfp4");
+  const bool is_micro = named.name.starts_with("mx");
+  if (is_nvfp4) {
     scheme.scale_dtype = DType::kF8E4M3;
     scheme.outer = OuterScale{};
   }
-  if (named.name.starts_with("mx")) scheme.scale_dtype = DType::kF8E8M0;
-  request.fixes_grid = named.name == "nvfp4" || named.name.starts_with("mx");
+  if (is_micro) scheme.scale_dtype = DType::kF8E8M0;
+  if (named.element == Element::kCodebook) scheme.codebook = named.name;
+  request.fixes_grid = is_nvfp4 || is_micro || scheme.grid.flat;
   return request;
 }
 
@@ -95,13 +115,56 @@ std::int64_t group_size(std::string_view word) {
   return error == std::errc() && end == word.data() + word.size() && size > 0 ? size : 0;
 }
 
-bool add_word(std::string_view word, SchemeRequest& request) {
+// Of nvfp4, activations get a scale for each group at run time, under a static one.
+Activations static_activations(const Scheme& scheme) {
+  if (!scheme.outer) return Activations::static_tensor(scheme.element);
+  return {.kind = ActivationKind::kDynamic,
+          .element = scheme.element,
+          .bits = scheme.bits,
+          .granularity = Granularity::kGroup,
+          .group = scheme.grid.block_cols};
+}
+
+bool make_static(SchemeRequest& request) {
   Scheme& scheme = request.scheme;
-  if (word == "asym" || word == "sym") {
-    scheme.offset = word == "asym" ? Offset::kZero : Offset::kNone;
-    request.fixes_offset = true;
-    return scheme.element == Element::kInt;
+  const bool left_alone =
+      request.fixes_activations && scheme.activations.kind == ActivationKind::kNone;
+  const bool is_micro = scheme.scale_dtype == DType::kF8E8M0;
+  if (left_alone || is_micro || scheme.grid.flat || request.is_static) return false;
+  scheme.activations = static_activations(scheme);
+  request.fixes_activations = true;
+  request.is_static = true;
+  return true;
+}
+
+bool make_asymmetric(SchemeRequest& request, bool asymmetric) {
+  request.scheme.offset = asymmetric ? Offset::kZero : Offset::kNone;
+  request.fixes_offset = true;
+  return request.scheme.element == Element::kInt;
+}
+
+// Scales of fp8 blocks that are powers of two.
+bool make_powers(Scheme& scheme) {
+  if (scheme.element != Element::kE4M3Fn || scheme.grid != kBlock128) return false;
+  scheme.scale_dtype = DType::kF8E8M0;
+  return true;
+}
+
+// Blocks of a codebook: their size, and scales that have scales themselves.
+bool add_flat_word(std::string_view word, Scheme& scheme) {
+  if (const std::int64_t size = group_size(word); size > 0 && !scheme.outer) {
+    scheme.grid.block_cols = size;
+    return true;
   }
+  if (word != "nested" || scheme.outer) return false;
+  scheme.scale_dtype = DType::kU8;
+  scheme.outer =
+      OuterScale{.grid = {.block_cols = scheme.grid.block_cols * kNestedBlock, .flat = true}};
+  return true;
+}
+
+bool add_grid_word(std::string_view word, SchemeRequest& request) {
+  Scheme& scheme = request.scheme;
   if (scheme.outer || scheme.scale_dtype == DType::kF8E8M0) return false;  // their grid is theirs
   request.fixes_grid = true;
   if (word == "channel") {
@@ -125,24 +188,44 @@ bool add_word(std::string_view word, SchemeRequest& request) {
   return true;
 }
 
+bool add_word(std::string_view word, SchemeRequest& request) {
+  if (word == "static") return make_static(request);
+  if (word == "ue8m0") return make_powers(request.scheme);
+  if (request.scheme.grid.flat) return add_flat_word(word, request.scheme);
+  if (word == "asym" || word == "sym") return make_asymmetric(request, word == "asym");
+  return add_grid_word(word, request);
+}
+
+// The longest name that `text` begins with, as a whole word.
+const Named* name_in(std::string_view text) {
+  const Named* found = nullptr;
+  for (const Named& named : kNames) {
+    const bool begins =
+        text == named.name || (text.starts_with(named.name) && text[named.name.size()] == '-');
+    if (begins && (found == nullptr || named.name.size() > found->name.size())) found = &named;
+  }
+  return found;
+}
+
 Error no_scheme(std::string_view text) {
   std::vector<std::string> names;
   for (const Named& named : kNames) names.emplace_back(named.name);
   return usage(
       fmt::format("{} is no scheme here; there are {}, each with -gN, -channel, -tensor, -block, "
-                  "-asym where that makes sense",
+                  "-asym, -static, -ue8m0, -nested where that makes sense",
                   in_quotes(text), join(names, ", ")));
 }
 
 }  // namespace
 
 Result<SchemeRequest> parse_scheme(std::string_view text) {
-  const auto words = split(text, '-');
-  const auto named = std::ranges::find(kNames, words.front(), &Named::name);
-  if (named == kNames.end()) return no_scheme(text);
+  const Named* named = name_in(text);
+  if (named == nullptr) return no_scheme(text);
   SchemeRequest request = request_of(*named, text);
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    if (!add_word(words[i], request)) return no_scheme(text);
+  const std::string_view rest = text.substr(named->name.size());
+  if (rest.empty()) return request;
+  for (const std::string_view word : split(rest.substr(1), '-')) {
+    if (!add_word(word, request)) return no_scheme(text);
   }
   return request;
 }
@@ -154,7 +237,9 @@ bool satisfies(const Scheme& scheme, const SchemeRequest& request) {
          (!request.fixes_grid || scheme.grid == wanted.grid) &&
          (!request.fixes_offset || scheme.offset == wanted.offset) &&
          (!request.fixes_activations || scheme.activations == wanted.activations) &&
-         scheme.outer.has_value() == wanted.outer.has_value() &&
+         scheme.codebook == wanted.codebook &&
+         (wanted.element == Element::kInt ||
+          scheme.outer.has_value() == wanted.outer.has_value()) &&
          (scheme.scale_dtype == DType::kF8E8M0) == microscaling;
 }
 

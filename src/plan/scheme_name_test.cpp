@@ -26,11 +26,30 @@ TEST(SchemeName, WordsChangeGridAndOffset) {
   EXPECT_EQ(scheme_of("fp8-block").activations.group, 128);
   EXPECT_TRUE(scheme_of("nvfp4").outer);
   EXPECT_EQ(scheme_of("mxfp8").scale_dtype, DType::kF8E8M0);
+  EXPECT_EQ(scheme_of("fp8-block-ue8m0").scale_dtype, DType::kF8E8M0);
+  EXPECT_EQ(scheme_of("mxfp6-e2m3").element, Element::kE2M3);
+}
+
+TEST(SchemeName, WordsMakeActivationsStatic) {
+  EXPECT_EQ(scheme_of("fp8-tensor-static").activations,
+            Activations::static_tensor(Element::kE4M3Fn));
+  EXPECT_EQ(scheme_of("w8a8-static").activations, Activations::static_tensor(Element::kInt));
+  EXPECT_EQ(scheme_of("nvfp4-static").activations.group, 16);
+  EXPECT_EQ(scheme_of("nvfp4a16").activations, Activations::none());
+}
+
+TEST(SchemeName, WordsShapeFlatBlocks) {
+  EXPECT_EQ(describe(scheme_of("nf4")), "nf4 per flat 64, scale F32");
+  EXPECT_EQ(describe(scheme_of("fp4-g128")), "fp4 per flat 128, scale F32");
+  EXPECT_EQ(describe(scheme_of("nf4-nested")),
+            "nf4 per flat 64, scale U8, outer scale F32 per flat 16384");
 }
 
 TEST(SchemeName, RefusesWhatMakesNoSense) {
-  for (const char* text : {"", "w4", "int9", "w4a16-g0", "w4a16-gx", "fp8-asym", "mxfp4-g16",
-                           "nvfp4-channel", "w4a16-"}) {
+  for (const char* text :
+       {"", "w4", "int9", "w4a16-g0", "w4a16-gx", "fp8-asym", "mxfp4-g16", "nvfp4-channel",
+        "w4a16-", "nf4-asym", "nf4-nested-nested", "fp4-channel", "w8a16-static", "mxfp4-static",
+        "int8-ue8m0", "fp8-ue8m0", "nf4-static"}) {
     const auto request = parse_scheme(text);
     ASSERT_FALSE(request) << text;
     EXPECT_EQ(request.error().code(), ErrorCode::kUsage);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "plan/decode_rows.h"
 #include "plan/job.h"
+#include "plan/quantise_steps.h"
 #include "plan/sound.h"
 
 namespace requant {
@@ -67,12 +68,22 @@ Result<WeightParts> encode_checked(const Route& route, const ChainResult& result
   return parts;
 }
 
+Result<RoundingInputs> rounding_inputs(const Run& run, const WeightStep& step) {
+  RoundingInputs inputs{.input_scale = step.input_scale};
+  for (const TensorInfo* fellow : step.fellows) {
+    RQ_TRY(const float magnitude, largest_magnitude(run.checkpoint.source(), *fellow));
+    inputs.shared_magnitude = std::max(inputs.shared_magnitude, magnitude);
+  }
+  return inputs;
+}
+
 Result<void> transcode(Run& run, const WeightStep& step) {
   const Route& route = run.plan.routes[step.route];
   const ByteBudget::Share share(run.budget, transcode_bytes(run.plan, step));
   RQ_TRY(const Loaded loaded, load(run, *step.weight));
   RQ_TRY(const QuantizedWeight decoded, route.from->decode(loaded.parts, route.source));
-  RQ_TRY(const ChainResult result, apply(route.chain, decoded));
+  RQ_TRY(const RoundingInputs inputs, rounding_inputs(run, step));
+  RQ_TRY(const ChainResult result, apply(route.chain, decoded, inputs));
   RQ_TRY(const WeightParts encoded, encode_checked(route, result, loaded));
   for (const auto& [suffix, output] : step.outputs) {
     const auto part = encoded.find(suffix);
