@@ -17,6 +17,7 @@ from pathlib import Path
 
 import models
 import venvs
+from checks import Check, Context
 from common import CACHE, HERE, REPOSITORY, Failure, environment, last_error, must_run, run
 
 ENVIRONMENT = "quantizers"
@@ -173,6 +174,26 @@ def row(case: Case, answer: dict) -> str:
     return (f"| {case.source} | {case.tool} | {case.scheme} | `{' '.join((case.to, *case.options))}` | "
             f"{answer['differing_scales']} of {answer['scales']} | {answer['differing_codes']} of {answer['codes']} | "
             f"{ours:.6e} | {theirs:.6e} | {nearer} |")
+
+
+def checks() -> list[Check]:
+    """The cases of the tiny model as checks of run.py; the first one that is prepared measures all of them."""
+    chosen = [case for case in cases() if case.source == TINY]
+    measured: dict[str, dict | Failure] = {}
+
+    def check(case: Case) -> Check:
+        def prepare(context: Context) -> list[dict]:
+            if not measured:
+                measured.update(Bench(context.requant, context.corpus, context.work / "quantise").measure(chosen))
+            if isinstance(measured[case.name], Failure):
+                raise measured[case.name]
+            judge(case, measured[case.name])
+            return []
+
+        return Check(f"quantise-{case.name}", f"requant is as near to the weights as {case.tool}", prepare,
+                     lambda _answers: judge(case, measured[case.name]))
+
+    return [check(case) for case in chosen]
 
 
 def page(rows: list[str], versions: str) -> str:

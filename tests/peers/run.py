@@ -17,6 +17,7 @@ from pathlib import Path
 
 import exact
 import models
+import quantize
 import venvs
 from checks import Check, Context, all_checks
 from common import CACHE, HERE, REPOSITORY, Failure, environment, last_error, run
@@ -121,7 +122,7 @@ def run_checks(checks: list[Check], context: Context) -> dict[str, tuple[bool, s
 
 def main() -> int:
     options = arguments()
-    checks = [check for check in all_checks() + exact.checks()
+    checks = [check for check in all_checks() + exact.checks() + quantize.checks()
               if not options.only or any(text in check.name for text in options.only)]
     if options.list:
         say("\n".join(f"{check.name}: {check.what}" for check in checks))

