@@ -13,8 +13,7 @@
 
 #include "codec/codec.h"
 #include "codec/parts.h"
-#include "kernel/pack_awq.h"
-#include "kernel/unpack_awq.h"
+#include "kernel/awq.h"
 
 namespace requant {
 namespace {
@@ -71,7 +70,7 @@ Result<Tensor> unpack(const Tensor& words) {
   const std::int64_t outputs = words.shape[1] * kPack;
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {outputs, inputs}));
   kernel::unpack_awq({.words = words.as<std::uint8_t>().data(),
-                      .codes = out.as<std::int8_t>().data(),
+                      .codes = out.as<std::uint8_t>().data(),
                       .inputs = inputs,
                       .outputs = outputs});
   return std::move(out).finish();
@@ -134,27 +133,19 @@ Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, st
                                {"scales", scheme.scale_dtype, {groups, rows}}};
 }
 
-// The first code outside [-8, 7]; nothing when all fit.
-std::optional<int> first_misfit(std::span<const std::int8_t> codes) {
-  unsigned outside = 0;
-  for (const std::int8_t code : codes) outside |= static_cast<unsigned>(code + 8) & ~15U;
-  if (outside == 0) return std::nullopt;
-  return *std::ranges::find_if(codes, [](std::int8_t code) { return code < -8 || code > 7; });
-}
-
 // Codes [out, n] -> words [n, out / 8].
 Result<Tensor> pack(std::string_view name, const Tensor& codes) {
   const std::int64_t outputs = codes.shape[0];
   const std::int64_t inputs = codes.shape[1];
-  if (const auto code = first_misfit(codes.as<std::int8_t>())) {
-    return refused(fmt::format("'{}' would hold {}, outside 4 bits", name, *code + 8));
-  }
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, {inputs, outputs / kPack}));
-  kernel::pack_awq({.codes = codes.as<std::int8_t>().data(),
-                    .words = out.as<std::uint8_t>().data(),
-                    .inputs = inputs,
-                    .outputs = outputs});
-  return std::move(out).finish();
+  const bool fits = kernel::pack_awq({.codes = codes.as<std::uint8_t>().data(),
+                                      .words = out.as<std::uint8_t>().data(),
+                                      .inputs = inputs,
+                                      .outputs = outputs});
+  if (fits) return std::move(out).finish();
+  const int misfit = *std::ranges::find_if(codes.as<std::int8_t>(),
+                                           [](int code) { return code < -8 || code > 7; });
+  return refused(fmt::format("'{}' would hold {}, outside 4 bits", name, misfit + 8));
 }
 
 Result<Tensor> pack_zeros(const QuantizedWeight& weight, const Shape& shape) {

@@ -14,6 +14,7 @@
 #include "codec/awq_gemv_shape.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
+#include "kernel/bits.h"
 
 namespace requant {
 namespace {
@@ -71,14 +72,15 @@ Result<Tensor> first_of_rows(const Tensor& from, std::int64_t count) {
 
 // words [n, w] -> codes minus 8, I8 [n, 8 x w]. Each row is a stream of its own.
 Result<Tensor> unpack(const Tensor& words) {
-  const std::int64_t rows = words.shape[0];
   const std::int64_t cols = words.shape[1] * kPack;
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {rows, cols}));
-  auto* to = out.as<std::int8_t>().data();
-  for (const std::uint8_t byte : words.as<std::uint8_t>()) {
-    *to++ = static_cast<std::int8_t>((byte & 0xF) - 8);
-    *to++ = static_cast<std::int8_t>((byte >> 4) - 8);
-  }
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {words.shape[0], cols}));
+  kernel::unpack_bits({.packed = words.as<std::uint8_t>().data(),
+                       .row_bytes = cols / 2,
+                       .codes = out.as<std::uint8_t>().data(),
+                       .rows = words.shape[0],
+                       .cols = cols,
+                       .bits = 4,
+                       .bias = 8});
   return std::move(out).finish();
 }
 
@@ -121,19 +123,17 @@ Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, st
 // Codes [n, m] -> words [n, w], zeros beyond m.
 Result<Tensor> pack(std::string_view name, const Tensor& codes, const Shape& shape) {
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, shape));
-  std::ranges::fill(out.bytes(), std::byte{0});
-  const std::int64_t cols = codes.shape[1];
-  for (std::int64_t row = 0; row < codes.shape[0]; ++row) {
-    auto* words = out.as<std::uint32_t>().data() + row * shape[1];
-    for (std::int64_t col = 0; col < cols; ++col) {
-      const int code = codes.as<std::int8_t>()[static_cast<std::size_t>(row * cols + col)] + 8;
-      if (code < 0 || code > 15) {
-        return refused(fmt::format("'{}' would hold {}, outside 4 bits", name, code));
-      }
-      words[col / kPack] |= static_cast<std::uint32_t>(code) << (4 * (col % kPack));
-    }
-  }
-  return std::move(out).finish();
+  const bool fits = kernel::pack_bits({.codes = codes.as<std::uint8_t>().data(),
+                                       .rows = codes.shape[0],
+                                       .cols = codes.shape[1],
+                                       .packed = out.as<std::uint8_t>().data(),
+                                       .row_bytes = 4 * shape[1],
+                                       .bits = 4,
+                                       .bias = 8});
+  if (fits) return std::move(out).finish();
+  const int misfit = *std::ranges::find_if(codes.as<std::int8_t>(),
+                                           [](int code) { return code < -8 || code > 7; });
+  return refused(fmt::format("'{}' would hold {}, outside 4 bits", name, misfit + 8));
 }
 
 Result<Tensor> pad_scales(const Tensor& scales, const Shape& shape) {

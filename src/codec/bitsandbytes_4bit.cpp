@@ -19,6 +19,7 @@
 #include "codec/bitsandbytes_state.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
+#include "kernel/bits.h"
 #include "quant/codebook.h"
 
 namespace requant {
@@ -117,12 +118,13 @@ Result<Tensor> unpack(const Tensor& weight, const BitsandbytesState& state) {
     return unexpected("weight", weight, fmt::format("{} bytes", ceil_div(elements, 2)));
   }
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kU8, {state.rows, state.cols}));
-  const auto from = relabel(weight, DType::kU8, weight.shape).as<std::uint8_t>();
-  const auto to = out.as<std::uint8_t>();
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    const std::uint8_t byte = from[i / 2];
-    to[i] = i % 2 == 0 ? byte >> 4 : byte & 15;
-  }
+  kernel::unpack_bits({.packed = weight.as<std::uint8_t>().data(),
+                       .row_bytes = ceil_div(elements, 2),
+                       .codes = out.as<std::uint8_t>().data(),
+                       .rows = 1,
+                       .cols = elements,
+                       .bits = 4,
+                       .order = kernel::BitOrder::kHighNibble});
   return std::move(out).finish();
 }
 

@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
-#include "codec/bit_stream.h"
 #include "codec/codec.h"
 #include "codec/ct_packed.h"
 #include "codec/ct_parts.h"
 #include "codec/parts.h"
+#include "kernel/bits.h"
 
 namespace requant {
 namespace {
@@ -47,67 +49,31 @@ Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, st
   return specs;
 }
 
-// Row `row` of a matrix of numbers, or its column where `turned`, as codes without a sign.
-class Unsigned {
- public:
-  Unsigned(std::string_view name, const Tensor& numbers, int bits, bool turned)
-      : name_(name), numbers_(numbers), bits_(bits), turned_(turned) {
-    codes_.resize(static_cast<std::size_t>(numbers.shape[turned ? 0 : 1]));
-  }
-
-  Result<std::span<const std::uint8_t>> row(std::int64_t row) {
-    const std::int64_t cols = numbers_.shape[1];
-    for (std::size_t i = 0; i < codes_.size(); ++i) {
-      const auto at = static_cast<std::int64_t>(i);
-      const std::int64_t index = turned_ ? at * cols + row : row * cols + at;
-      const int number = numbers_.dtype == DType::kI8
-                             ? numbers_.as<std::int8_t>()[static_cast<std::size_t>(index)]
-                             : numbers_.as<std::int16_t>()[static_cast<std::size_t>(index)];
-      const int code = number + (1 << (bits_ - 1));
-      if (code < 0 || code >= 1 << bits_) {
-        return refused(
-            fmt::format("{} would hold {}, outside {} bits", in_quotes(name_), number, bits_));
-      }
-      codes_[i] = static_cast<std::uint8_t>(code);
-    }
-    return std::span<const std::uint8_t>(codes_);
-  }
-
- private:
-  std::string_view name_;
-  const Tensor& numbers_;
-  int bits_;
-  bool turned_;
-  std::vector<std::uint8_t> codes_;
-};
-
-Result<Tensor> pack_codes(const Tensor& codes, int bits, const Shape& shape) {
+// I8 codes [rows, cols] -> words.
+Result<Tensor> pack_words(std::string_view name, const Tensor& codes, int bits,
+                          const Shape& shape) {
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, shape));
-  const auto width = static_cast<std::size_t>(4 * shape[1]);
-  Unsigned reader("weight_packed", codes, bits, false);
-  for (std::int64_t row = 0; row < shape[0]; ++row) {
-    RQ_TRY(const auto unsigned_codes, reader.row(row));
-    pack_stream(unsigned_codes, bits,
-                out.as<std::uint8_t>().subspan(static_cast<std::size_t>(row) * width, width));
-  }
-  return std::move(out).finish();
+  const int half = 1 << (bits - 1);
+  const bool fits = kernel::pack_bits({.codes = codes.as<std::uint8_t>().data(),
+                                       .rows = codes.shape[0],
+                                       .cols = codes.shape[1],
+                                       .packed = out.as<std::uint8_t>().data(),
+                                       .row_bytes = 4 * shape[1],
+                                       .bits = bits,
+                                       .bias = half});
+  if (fits) return std::move(out).finish();
+  const int misfit = *std::ranges::find_if(
+      codes.as<std::int8_t>(), [half](int code) { return code < -half || code >= half; });
+  return refused(fmt::format("{} would hold {}, outside {} bits", in_quotes(name), misfit, bits));
 }
 
 // Zero points [out, groups] -> words [n, groups].
 Result<Tensor> pack_zeros(const Tensor& zeros, int bits, const Shape& shape) {
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, shape));
-  const auto height = static_cast<std::size_t>(shape[0]);
-  const auto groups = static_cast<std::size_t>(shape[1]);
-  RQ_TRY(TensorBuilder column, TensorBuilder::make(DType::kI32, {shape[0]}));
-  Unsigned reader("weight_zero_point", zeros, bits, true);
-  for (std::size_t group = 0; group < groups; ++group) {
-    RQ_TRY(const auto codes, reader.row(static_cast<std::int64_t>(group)));
-    pack_stream(codes, bits, column.as<std::uint8_t>());
-    for (std::size_t row = 0; row < height; ++row) {
-      out.as<std::uint32_t>()[row * groups + group] = column.as<std::uint32_t>()[row];
-    }
-  }
-  return std::move(out).finish();
+  constexpr std::string_view kName = "weight_zero_point";
+  RQ_TRY(const Tensor codes, narrow_i16(kName, zeros));
+  RQ_TRY(const Tensor turned, transpose(codes));
+  RQ_TRY(const Tensor words, pack_words(kName, turned, bits, {shape[1], shape[0]}));
+  return transpose(words);
 }
 
 Result<Tensor> shape_tensor(const QuantizedWeight& weight) {
@@ -122,7 +88,8 @@ Result<WeightParts> encode(const QuantizedWeight& weight) {
   const Scheme& scheme = weight.scheme;
   RQ_TRY(const auto specs, layout(scheme, weight.rows, weight.cols));
   WeightParts parts;
-  RQ_TRY(parts["weight_packed"], pack_codes(weight.codes, scheme.bits, specs[0].shape));
+  RQ_TRY(parts["weight_packed"],
+         pack_words("weight_packed", weight.codes, scheme.bits, specs[0].shape));
   parts["weight_scale"] = relabel(weight.scales, scheme.scale_dtype, specs[1].shape);
   RQ_TRY(parts["weight_shape"], shape_tensor(weight));
   if (scheme.offset == Offset::kZero && scheme.grid.is_tensor()) {

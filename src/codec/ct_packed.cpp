@@ -3,20 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "base/checked.h"
 #include "base/threads.h"
-#include "codec/bit_stream.h"
 #include "codec/ct_parts.h"
 #include "codec/grid_shape.h"
 #include "codec/parts.h"
+#include "kernel/bits.h"
 
 namespace requant {
 namespace {
 
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;  // far beyond any weight
-constexpr std::size_t kGrain = std::size_t{1} << 16;        // codes that are worth a thread
+constexpr std::size_t kGrain = std::size_t{1} << 21;        // codes that are worth a thread
 
 // With 1, 2, 4 and 8 bits the two layouts are one.
 bool is_odd(int bits) { return bits >= 1 && 32 % bits != 0; }
@@ -90,56 +89,38 @@ bool zeros_fit(const Tensor& zeros, const Scheme& scheme, std::int64_t rows, std
          zeros.shape == Shape{packed_words(rows, scheme.bits, fill), groups};
 }
 
-void to_signed(std::span<std::uint8_t> codes, int bits) {
-  const auto offset = static_cast<std::uint8_t>(1U << (bits - 1));
-  for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(code - offset);
+kernel::BitOrder order_of(WordFill fill) {
+  return fill == WordFill::kStream ? kernel::BitOrder::kStream : kernel::BitOrder::kWholeWords;
 }
 
 // Words [rows, n] -> signed codes, I8 [rows, cols].
 Result<Tensor> unpack(const Tensor& words, int bits, std::int64_t cols, WordFill fill) {
-  const auto rows = static_cast<std::size_t>(words.shape[0]);
-  const auto width = static_cast<std::size_t>(words.shape[1]);
-  const auto count = static_cast<std::size_t>(cols);
+  const std::int64_t row_bytes = 4 * words.shape[1];
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {words.shape[0], cols}));
-  const auto bytes = words.as<std::uint8_t>();
-  const auto whole = words.as<std::uint32_t>();
-  const auto codes = out.as<std::uint8_t>();
-  parallel_for(rows, kGrain / count + 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t row = begin; row < end; ++row) {
-      const auto to = codes.subspan(row * count, count);
-      if (fill == WordFill::kStream) {
-        unpack_stream(bytes.subspan(4 * row * width, 4 * width), bits, to);
-      } else {
-        unpack_whole_words(whole.subspan(row * width, width), bits, to);
-      }
-      to_signed(to, bits);
-    }
-  });
+  const auto* from = words.as<std::uint8_t>().data();
+  auto* to = out.as<std::uint8_t>().data();
+  parallel_for(static_cast<std::size_t>(words.shape[0]),
+               kGrain / static_cast<std::size_t>(cols) + 1,
+               [&](std::size_t begin, std::size_t end) {
+                 const auto row = static_cast<std::int64_t>(begin);
+                 kernel::unpack_bits({.packed = from + row * row_bytes,
+                                      .row_bytes = row_bytes,
+                                      .codes = to + row * cols,
+                                      .rows = static_cast<std::int64_t>(end - begin),
+                                      .cols = cols,
+                                      .bits = bits,
+                                      .order = order_of(fill),
+                                      .bias = 1 << (bits - 1)});
+               });
   return std::move(out).finish();
 }
 
 // Words [n, groups], packed along out -> I16 [rows, groups].
 Result<Tensor> unpack_zeros(const Tensor& words, int bits, std::int64_t rows, WordFill fill) {
-  const auto height = static_cast<std::size_t>(words.shape[0]);
-  const auto groups = static_cast<std::size_t>(words.shape[1]);
-  RQ_TRY(TensorBuilder turned, TensorBuilder::make(DType::kI32, {words.shape[1], words.shape[0]}));
-  const auto from = words.as<std::uint32_t>();
-  for (std::size_t row = 0; row < height; ++row) {
-    for (std::size_t group = 0; group < groups; ++group) {
-      turned.as<std::uint32_t>()[group * height + row] = from[row * groups + group];
-    }
-  }
-  RQ_TRY(const Tensor codes, unpack(std::move(turned).finish(), bits, rows, fill));
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI16, {rows, words.shape[1]}));
-  const auto values = codes.as<std::int8_t>();
-  const auto zeros = out.as<std::int16_t>();
-  const auto count = static_cast<std::size_t>(rows);
-  for (std::size_t row = 0; row < count; ++row) {
-    for (std::size_t group = 0; group < groups; ++group) {
-      zeros[row * groups + group] = values[group * count + row];
-    }
-  }
-  return std::move(out).finish();
+  RQ_TRY(const Tensor turned, transpose(words));
+  RQ_TRY(const Tensor codes, unpack(turned, bits, rows, fill));
+  RQ_TRY(const Tensor zeros, transpose(codes));
+  return widen_i8(zeros);
 }
 
 Result<void> read_size(const WeightParts& parts, QuantizedWeight& out) {

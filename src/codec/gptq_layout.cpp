@@ -104,66 +104,14 @@ std::uint32_t word_constant(int bits, std::size_t word) {
   }
 }
 
-std::vector<std::uint8_t> unpack_zeros(const GptqRules& rules, int bits,
-                                       std::span<const std::uint32_t> stored, std::size_t groups,
-                                       std::size_t rows) {
-  std::vector<std::uint8_t> zeros(groups * rows);
-  const std::size_t in_row = stored.size() / groups;
-  std::vector<std::uint32_t> words(in_row);
-  for (std::size_t group = 0; group < groups; ++group) {
-    std::ranges::copy(stored.subspan(group * in_row, in_row), words.begin());
-    if (rules.zeros == GptqZeros::kWordMinusOne) {
-      for (std::size_t i = 0; i < in_row; ++i) words[i] += word_constant(bits, i);
-    }
-    gptq_unpack(packing_of(rules), bits, words, std::span(zeros).subspan(group * rows, rows));
-  }
-  if (rules.zeros == GptqZeros::kFieldMinusOne) {
-    const int mask = (1 << bits) - 1;
-    for (std::uint8_t& zero : zeros) zero = static_cast<std::uint8_t>((zero + 1) & mask);
-  }
-  return zeros;
-}
-
-Result<Tensor> pack_zeros(const GptqRules& rules, const QuantizedWeight& weight,
-                          const Shape& shape) {
-  const int bits = weight.scheme.bits;
-  const int half = 1 << (bits - 1);
-  const bool minus_one = rules.zeros == GptqZeros::kFieldMinusOne;
-  const auto groups = static_cast<std::size_t>(shape[0]);
-  const auto in_row = static_cast<std::size_t>(shape[1]);
-  const auto rows = static_cast<std::size_t>(weight.rows);
-  const auto zeros = weight.zeros.as<std::int16_t>();
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, shape));
-  std::vector<std::uint8_t> fields(rows);
-  for (std::size_t group = 0; group < groups; ++group) {
-    for (std::size_t row = 0; row < rows; ++row) {
-      const int zero = half + (zeros.empty() ? 0 : zeros[row * groups + group]);
-      if (zero < 0 || zero >= 2 * half) {
-        return refused(fmt::format("'qzeros' would hold {}, outside {} bits", zero, bits));
-      }
-      if (minus_one && zero == 0) {
-        return refused(
-            "'qzeros' would hold a zero point of 0, which readers of GPTQ v1 take for "
-            "different numbers; gptq_v2 holds it");
-      }
-      fields[row] = static_cast<std::uint8_t>(minus_one ? zero - 1 : zero);
-    }
-    const auto words = out.as<std::uint32_t>().subspan(group * in_row, in_row);
-    gptq_pack(packing_of(rules), bits, fields, words);
-    if (rules.zeros != GptqZeros::kWordMinusOne) continue;
-    for (std::size_t i = 0; i < in_row; ++i) words[i] -= word_constant(bits, i);
-  }
-  return std::move(out).finish();
-}
-
 Result<void> decode_zeros(const GptqRules& rules, const WeightParts& parts, QuantizedWeight& out,
                           std::int64_t groups) {
   const int bits = out.scheme.bits;
   const int half = 1 << (bits - 1);
   RQ_TRY(const Tensor qzeros, require_part(parts, "qzeros"));
   const auto rows = static_cast<std::size_t>(out.rows);
-  const auto zeros =
-      unpack_zeros(rules, bits, qzeros.as<std::uint32_t>(), static_cast<std::size_t>(groups), rows);
+  const auto zeros = gptq_unpack_zeros(rules, bits, qzeros.as<std::uint32_t>(),
+                                       static_cast<std::size_t>(groups), rows);
   if (out.scheme.offset == Offset::kNone) {
     const auto odd = std::ranges::find_if(zeros, [half](int zero) { return zero != half; });
     if (odd == zeros.end()) return {};
@@ -172,14 +120,11 @@ Result<void> decode_zeros(const GptqRules& rules, const WeightParts& parts, Quan
                     "symmetric",
                     int{*odd}, half));
   }
-  RQ_TRY(TensorBuilder builder, TensorBuilder::make(DType::kI16, {out.rows, groups}));
-  auto* to = builder.as<std::int16_t>().data();
-  for (std::size_t row = 0; row < rows; ++row) {
-    for (std::size_t at = row; at < zeros.size(); at += rows) {
-      *to++ = static_cast<std::int16_t>(zeros[at] - half);
-    }
-  }
-  out.zeros = std::move(builder).finish();
+  RQ_TRY(TensorBuilder builder, TensorBuilder::make(DType::kI8, {groups, out.rows}));
+  std::ranges::transform(zeros, builder.as<std::int8_t>().begin(),
+                         [half](int zero) { return static_cast<std::int8_t>(zero - half); });
+  RQ_TRY(const Tensor turned, transpose(std::move(builder).finish()));
+  RQ_TRY(out.zeros, widen_i8(turned));
   return {};
 }
 
@@ -229,6 +174,58 @@ Result<Tensor> encode_groups(const QuantizedWeight& weight, std::int64_t groups)
 }
 
 }  // namespace
+
+std::vector<std::uint8_t> gptq_unpack_zeros(const GptqRules& rules, int bits,
+                                            std::span<const std::uint32_t> stored,
+                                            std::size_t groups, std::size_t rows) {
+  std::vector<std::uint8_t> zeros(groups * rows);
+  const std::size_t in_row = stored.size() / groups;
+  std::vector<std::uint32_t> words(in_row);
+  for (std::size_t group = 0; group < groups; ++group) {
+    std::ranges::copy(stored.subspan(group * in_row, in_row), words.begin());
+    if (rules.zeros == GptqZeros::kWordMinusOne) {
+      for (std::size_t i = 0; i < in_row; ++i) words[i] += word_constant(bits, i);
+    }
+    gptq_unpack(packing_of(rules), bits, words, std::span(zeros).subspan(group * rows, rows));
+  }
+  if (rules.zeros == GptqZeros::kFieldMinusOne) {
+    const int mask = (1 << bits) - 1;
+    for (std::uint8_t& zero : zeros) zero = static_cast<std::uint8_t>((zero + 1) & mask);
+  }
+  return zeros;
+}
+
+Result<Tensor> gptq_pack_zeros(const GptqRules& rules, const QuantizedWeight& weight,
+                               const Shape& shape) {
+  const int bits = weight.scheme.bits;
+  const int half = 1 << (bits - 1);
+  const bool minus_one = rules.zeros == GptqZeros::kFieldMinusOne;
+  const auto groups = static_cast<std::size_t>(shape[0]);
+  const auto in_row = static_cast<std::size_t>(shape[1]);
+  const auto rows = static_cast<std::size_t>(weight.rows);
+  const auto zeros = weight.zeros.as<std::int16_t>();
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, shape));
+  std::vector<std::uint8_t> fields(rows);
+  for (std::size_t group = 0; group < groups; ++group) {
+    for (std::size_t row = 0; row < rows; ++row) {
+      const int zero = half + (zeros.empty() ? 0 : zeros[row * groups + group]);
+      if (zero < 0 || zero >= 2 * half) {
+        return refused(fmt::format("'qzeros' would hold {}, outside {} bits", zero, bits));
+      }
+      if (minus_one && zero == 0) {
+        return refused(
+            "'qzeros' would hold a zero point of 0, which readers of GPTQ v1 take for "
+            "different numbers; gptq_v2 holds it");
+      }
+      fields[row] = static_cast<std::uint8_t>(minus_one ? zero - 1 : zero);
+    }
+    const auto words = out.as<std::uint32_t>().subspan(group * in_row, in_row);
+    gptq_pack(packing_of(rules), bits, fields, words);
+    if (rules.zeros != GptqZeros::kWordMinusOne) continue;
+    for (std::size_t i = 0; i < in_row; ++i) words[i] -= word_constant(bits, i);
+  }
+  return std::move(out).finish();
+}
 
 bool gptq_holds(const GptqRules& rules, const Scheme& scheme) {
   return reads(rules, scheme) &&
@@ -298,7 +295,7 @@ Result<WeightParts> gptq_encode(const GptqRules& rules, const QuantizedWeight& w
   RQ_TRY(const auto specs, gptq_layout(rules, weight.scheme, weight.rows, weight.cols));
   WeightParts parts;
   RQ_TRY(parts["qweight"], gptq_pack_weight(packing_of(rules), weight.scheme.bits, weight.codes));
-  RQ_TRY(parts["qzeros"], pack_zeros(rules, weight, specs[1].shape));
+  RQ_TRY(parts["qzeros"], gptq_pack_zeros(rules, weight, specs[1].shape));
   RQ_TRY(parts["scales"], transpose(weight.scales));
   RQ_TRY(parts["g_idx"], encode_groups(weight, specs[2].shape[0]));
   return parts;
@@ -312,8 +309,9 @@ GptqZeroEvidence gptq_zero_evidence(const Tensor& zeros, int bits) {
     if (zeros.empty() || !gptq_packs(packing_of(rules), bits, rows)) {
       return std::vector<std::uint8_t>();
     }
-    return unpack_zeros(rules, bits, zeros.as<std::uint32_t>(),
-                        static_cast<std::size_t>(zeros.shape[0]), static_cast<std::size_t>(rows));
+    return gptq_unpack_zeros(rules, bits, zeros.as<std::uint32_t>(),
+                             static_cast<std::size_t>(zeros.shape[0]),
+                             static_cast<std::size_t>(rows));
   };
   const auto all_half = [&](const GptqRules& rules) {
     const auto values = fields(rules);

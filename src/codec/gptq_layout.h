@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +42,15 @@ Result<QuantizedWeight> gptq_decode(const GptqRules& rules, const WeightParts& p
 Result<std::vector<PartSpec>> gptq_layout(const GptqRules& rules, const Scheme& scheme,
                                           std::int64_t rows, std::int64_t cols);
 Result<WeightParts> gptq_encode(const GptqRules& rules, const QuantizedWeight& weight);
+
+// `qzeros` -> zero points 0 to 2^b - 1 [groups, out].
+std::vector<std::uint8_t> gptq_unpack_zeros(const GptqRules& rules, int bits,
+                                            std::span<const std::uint32_t> stored,
+                                            std::size_t groups, std::size_t rows);
+// And back, `shape` being that of `qzeros`; looks at the bits of the weight's scheme, its rows and
+// its zeros, of which none are zero points of 2^(b - 1). kRefused for those that it cannot store.
+Result<Tensor> gptq_pack_zeros(const GptqRules& rules, const QuantizedWeight& weight,
+                               const Shape& shape);
 
 // What `qzeros` says of its own version, for dialects whose config does not or says otherwise.
 // `zeros` is I32 [groups, out x b / 32].

@@ -20,6 +20,7 @@
 #include "base/checked.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
+#include "kernel/fields.h"
 
 namespace requant {
 namespace {
@@ -104,26 +105,23 @@ Result<void> read_shape(const WeightParts& parts, const Sizes& size, QuantizedWe
                              out.rows, out.cols, size.rows, size.group));
 }
 
+// The codes at one place of all units come after those at the place before.
 Result<Tensor> unpack(const Tensor& packed, const Sizes& size, const Shape& shape) {
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kU8, shape));
   const int in_unit = size.bits == 3 ? kInWord : 8 / size.bits;
-  const unsigned mask = (1U << size.bits) - 1;
-  const std::int64_t block = size.packed * size.group;  // codes from one place of all units
-  auto* to = out.as<std::uint8_t>().data();
-  const std::int64_t count = size.rows * size.group;
-  const auto fill = [&](auto units) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      const int shift = size.bits * (in_unit - 1 - static_cast<int>(i / block));
-      const unsigned unit = static_cast<unsigned>(units[static_cast<std::size_t>(i % block)]);
-      to[i] = static_cast<std::uint8_t>(unit >> shift & mask);
-    }
-  };
-  if (size.bits == 3) {
-    fill(packed.as<std::uint32_t>());
-  } else {
-    fill(packed.as<std::uint8_t>());
-  }
-  return std::move(out).finish();
+  const std::int64_t units = size.packed * size.group;
+  RQ_TRY(TensorBuilder all, TensorBuilder::make(DType::kU8, {in_unit, units}));
+  kernel::split_fields({.units = packed.as<std::uint8_t>().data(),
+                        .unit_bytes = size.bits == 3 ? 4 : 1,
+                        .count = units,
+                        .codes = all.as<std::uint8_t>().data(),
+                        .stride = units,
+                        .fields = in_unit,
+                        .first_shift = size.bits * (in_unit - 1),
+                        .shift_step = -size.bits,
+                        .bits = size.bits});
+  const Tensor codes = std::move(all).finish();
+  const auto count = static_cast<std::size_t>(size.rows * size.group);
+  return Tensor::make(DType::kU8, shape, codes.bytes.slice(0, count));
 }
 
 // -zero x scale, F32 [1, groups]. kRefused where F32 does not hold it.

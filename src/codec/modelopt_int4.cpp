@@ -18,6 +18,7 @@
 #include "codec/grid_shape.h"
 #include "codec/parts.h"
 #include "codec/scaled.h"
+#include "kernel/fields.h"
 
 namespace requant {
 namespace {
@@ -65,21 +66,26 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   return holds(scheme) ? std::optional(scheme) : std::nullopt;
 }
 
-std::int8_t signed_nibble(std::uint8_t nibble) {
-  return static_cast<std::int8_t>(static_cast<std::int8_t>(nibble << 4) >> 4);
-}
+constexpr int kSign = 8;  // of a nibble in two's complement
 
 Result<Tensor> unpack(const Tensor& packed) {
   const std::int64_t pairs = packed.shape[0];
   const std::int64_t cols = packed.shape[1];
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {2 * pairs, cols}));
   const auto* from = packed.as<std::uint8_t>().data();
-  auto* to = out.as<std::int8_t>().data();
+  auto* to = out.as<std::uint8_t>().data();
   for (std::int64_t pair = 0; pair < pairs; ++pair, from += cols, to += 2 * cols) {
-    for (std::int64_t col = 0; col < cols; ++col) {
-      to[col] = signed_nibble(from[col] & 15);
-      to[cols + col] = signed_nibble(from[col] >> 4);
-    }
+    kernel::split_fields({.units = from,
+                          .unit_bytes = 1,
+                          .count = cols,
+                          .codes = to,
+                          .stride = cols,
+                          .fields = 2,
+                          .first_shift = 0,
+                          .shift_step = 4,
+                          .bits = 4,
+                          .flip = kSign,
+                          .bias = kSign});
   }
   return std::move(out).finish();
 }
@@ -134,20 +140,25 @@ Result<Tensor> pack(const Tensor& codes) {
   const std::int64_t pairs = codes.shape[0] / 2;
   const std::int64_t cols = codes.shape[1];
   RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kU8, {pairs, cols}));
-  const auto from = codes.as<std::int8_t>();
-  const auto outside =
-      std::ranges::find_if(from, [](std::int8_t code) { return code < -8 || code > 7; });
-  if (outside != from.end()) {
-    return refused(fmt::format("'weight' would hold {}, outside 4 bits", int{*outside}));
-  }
-  const auto* low = from.data();
+  const auto* from = codes.as<std::uint8_t>().data();
   auto* to = out.as<std::uint8_t>().data();
-  for (std::int64_t pair = 0; pair < pairs; ++pair, low += 2 * cols) {
-    for (std::int64_t col = 0; col < cols; ++col) {
-      *to++ = static_cast<std::uint8_t>((low[col] & 15) | ((low[cols + col] & 15) << 4));
-    }
+  bool fits = true;
+  for (std::int64_t pair = 0; pair < pairs; ++pair, from += 2 * cols, to += cols) {
+    fits &= kernel::join_fields({.codes = from,
+                                 .stride = cols,
+                                 .units = to,
+                                 .count = cols,
+                                 .fields = 2,
+                                 .first_shift = 0,
+                                 .shift_step = 4,
+                                 .bits = 4,
+                                 .flip = kSign,
+                                 .bias = kSign});
   }
-  return std::move(out).finish();
+  if (fits) return std::move(out).finish();
+  const int misfit = *std::ranges::find_if(codes.as<std::int8_t>(),
+                                           [](int code) { return code < -8 || code > 7; });
+  return refused(fmt::format("'weight' would hold {}, outside 4 bits", misfit));
 }
 
 // As it was stored; for a weight from elsewhere, as ModelOpt defines it.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "kernel/transpose.h"
 
 namespace requant {
 namespace {
@@ -59,31 +60,18 @@ Tensor relabel(Tensor tensor, DType dtype, Shape shape) {
 }
 
 Result<Tensor> transpose(const Tensor& matrix) {
+  const int bits = info(matrix.dtype).bits;
+  if (bits != 8 && bits != 16 && bits != 32) {
+    return refused(fmt::format("a transposed matrix of {}", name_of(matrix.dtype)));
+  }
   const std::int64_t rows = matrix.shape[0];
   const std::int64_t cols = matrix.shape[1];
   RQ_TRY(TensorBuilder out, TensorBuilder::make(matrix.dtype, {cols, rows}));
-  const auto transpose_as = [&](auto zero) {
-    const auto from = matrix.as<decltype(zero)>();
-    auto* to = out.as<decltype(zero)>().data();
-    for (std::int64_t col = 0; col < cols; ++col) {
-      for (std::int64_t row = 0; row < rows; ++row) {
-        *to++ = from[static_cast<std::size_t>(row * cols + col)];
-      }
-    }
-  };
-  switch (info(matrix.dtype).bits) {
-    case 8:
-      transpose_as(std::uint8_t{0});
-      break;
-    case 16:
-      transpose_as(std::uint16_t{0});
-      break;
-    case 32:
-      transpose_as(std::uint32_t{0});
-      break;
-    default:
-      return refused(fmt::format("a transposed matrix of {}", name_of(matrix.dtype)));
-  }
+  kernel::transpose({.from = matrix.as<std::uint8_t>().data(),
+                     .to = out.as<std::uint8_t>().data(),
+                     .rows = rows,
+                     .cols = cols,
+                     .width = bits / 8});
   return std::move(out).finish();
 }
 

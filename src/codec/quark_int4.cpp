@@ -6,10 +6,8 @@
 namespace requant {
 namespace {
 
-constexpr NibbleOrder kOrder = {0, 2, 4, 6, 1, 3, 5, 7};
-
 Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
-  return decode_quark_packed(parts, scheme, kOrder);
+  return decode_quark_packed(parts, scheme, kernel::kAwqOrder);
 }
 
 Result<WeightParts> encode(const QuantizedWeight& weight) {

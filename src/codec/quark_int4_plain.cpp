@@ -6,10 +6,8 @@
 namespace requant {
 namespace {
 
-constexpr NibbleOrder kOrder = {0, 1, 2, 3, 4, 5, 6, 7};
-
 Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
-  return decode_quark_packed(parts, scheme, kOrder);
+  return decode_quark_packed(parts, scheme, kernel::kPlainOrder);
 }
 
 Result<WeightParts> encode(const QuantizedWeight& weight) {

@@ -12,23 +12,16 @@ namespace {
 constexpr std::int64_t kPack = 8;
 
 // words [n, out / 8] -> I8 [out, n].
-Result<Tensor> unpack(const Tensor& words, const NibbleOrder& order, bool is_unsigned) {
+Result<Tensor> unpack(const Tensor& words, const kernel::AwqOrder& order, bool is_unsigned) {
   const std::int64_t inputs = words.shape[0];
-  const std::int64_t columns = words.shape[1];
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {columns * kPack, inputs}));
-  const auto* from = words.as<std::uint32_t>().data();
-  auto* to = out.as<std::int8_t>().data();
-  for (std::int64_t input = 0; input < inputs; ++input) {
-    for (std::int64_t column = 0; column < columns; ++column) {
-      std::uint32_t word = *from++;
-      for (const int place : order) {
-        const auto nibble = static_cast<int>(word & 15);
-        const int code = is_unsigned ? nibble - 8 : (nibble ^ 8) - 8;
-        to[(column * kPack + place) * inputs + input] = static_cast<std::int8_t>(code);
-        word >>= 4;
-      }
-    }
-  }
+  const std::int64_t outputs = words.shape[1] * kPack;
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI8, {outputs, inputs}));
+  kernel::unpack_awq({.words = words.as<std::uint8_t>().data(),
+                      .codes = out.as<std::uint8_t>().data(),
+                      .inputs = inputs,
+                      .outputs = outputs,
+                      .order = order,
+                      .flip = is_unsigned ? 0 : 8});
   return std::move(out).finish();
 }
 
@@ -109,7 +102,7 @@ std::optional<Scheme> quark_packed_scheme_of(const WeightParts& parts, const Sch
 }
 
 Result<QuantizedWeight> decode_quark_packed(const WeightParts& parts, const Scheme& scheme,
-                                            const NibbleOrder& order) {
+                                            const kernel::AwqOrder& order) {
   if (!holds_quark_packed(scheme)) return refused("quark-int4 does not hold " + describe(scheme));
   RQ_TRY(const Tensor weight, require_part(parts, "weight"));
   if (weight.dtype != DType::kI32 || weight.shape.size() != 2 || weight.bytes.empty()) {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <array>
 #include <optional>
 #include <vector>
 
 #include "codec/codec.h"
+#include "kernel/awq.h"
 
 namespace requant {
 
@@ -18,14 +18,14 @@ namespace requant {
 // W = (weight - weight_zero_point) x weight_scale. uint4 (Offset::kZero) has nibbles 0 to 15, which
 // the neutral form has minus 8; int4 (Offset::kNone) has them in two's complement, and zeros of 0,
 // which are written.
-using NibbleOrder = std::array<int, 8>;  // output that nibble i, from the low end, belongs to
 
 bool holds_quark_packed(const Scheme& scheme);
 std::optional<Scheme> quark_packed_scheme_of(const WeightParts& parts, const Scheme& declared);
 Result<std::vector<PartSpec>> quark_packed_layout(const Scheme& scheme, std::int64_t rows,
                                                   std::int64_t cols);
-Result<WeightParts> encode_quark_packed(const QuantizedWeight& weight, const NibbleOrder& order);
+Result<WeightParts> encode_quark_packed(const QuantizedWeight& weight,
+                                        const kernel::AwqOrder& order);
 Result<QuantizedWeight> decode_quark_packed(const WeightParts& parts, const Scheme& scheme,
-                                            const NibbleOrder& order);
+                                            const kernel::AwqOrder& order);
 
 }  // namespace requant

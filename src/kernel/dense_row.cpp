@@ -10,7 +10,7 @@ extern const DenseRowKernel k_dense_row_ref;
 namespace {
 
 constexpr auto kKernels = std::to_array<const DenseRowKernel*>({
-#ifdef REQUANT_KERNELS_AVX2
+#ifdef REQUANT_KERNELS_X86
     &k_dense_row_avx2,
 #endif
     &k_dense_row_ref,

@@ -10,7 +10,7 @@ extern const ScanFp8Kernel k_scan_fp8_ref;
 namespace {
 
 constexpr auto kKernels = std::to_array<const ScanFp8Kernel*>({
-#ifdef REQUANT_KERNELS_AVX2
+#ifdef REQUANT_KERNELS_X86
     &k_scan_fp8_avx2,
 #endif
     &k_scan_fp8_ref,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "codec/direct.h"
 #include "plan/decode_rows.h"
 #include "plan/job.h"
 #include "plan/quantise_steps.h"
@@ -52,6 +53,7 @@ void record(Run& run, const WeightStep& step, std::uint32_t output, const Loaded
   }
   entry.repaired_rows = result.repaired_rows;
   entry.losses = result.losses;
+  entry.difference = result.difference;
 }
 
 // What the target encodes for the weight, after it was decoded again and found to be equal.
@@ -68,6 +70,92 @@ Result<WeightParts> encode_checked(const Route& route, const ChainResult& result
   return parts;
 }
 
+// What is written for a weight, and what became of it on the way.
+struct Transcoded {
+  WeightParts parts;
+  ChainResult result;  // without the weight itself where it was not unpacked
+};
+
+Result<Transcoded> by_neutral_form(const Route& route, const Loaded& loaded,
+                                   const RoundingInputs& inputs = {}) {
+  Transcoded out;
+  RQ_TRY(const QuantizedWeight decoded, route.from->decode(loaded.parts, route.source));
+  RQ_TRY(out.result, apply(route.chain, decoded, inputs));
+  RQ_TRY(out.parts, encode_checked(route, out.result, loaded));
+  return out;
+}
+
+// A part of all rows cut down to the first, any other as it is.
+Tensor first_row(const Tensor& tensor, std::int64_t rows) {
+  if (tensor.shape.size() != 2 || tensor.shape[0] != rows) return tensor;
+  Tensor row = tensor;
+  row.shape[0] = 1;
+  row.bytes = tensor.bytes.slice(0, tensor.bytes.size() / static_cast<std::size_t>(rows));
+  return row;
+}
+
+// Whether codes and their scales stay as they are.
+bool keeps_rows(const Route& route) {
+  Scheme kept = route.source;
+  kept.outer = route.chain.result.outer;
+  kept.activations = route.chain.result.activations;
+  return kept == route.chain.result && !route.chain.requantises && !route.chain.harmony;
+}
+
+// Codes and scales go over as they are. All else is what the neutral form makes of the first row,
+// whose codes and scales must come out as those of the source, too.
+Result<std::optional<Transcoded>> by_same_rows(const SameRows& same, const Route& route,
+                                               const Weight& weight, const Loaded& loaded) {
+  const Tensor& codes = loaded.parts.find(same.from_codes)->second;
+  const Tensor& scales = loaded.parts.find(same.from_scales)->second;
+  if (!keeps_rows(route) || codes.shape.size() != 2 || scales.shape.size() != 2 ||
+      codes.shape[0] != weight.rows || scales.shape[0] != weight.rows ||
+      (weight.scheme.outer && !weight.scheme.outer->grid.is_tensor()) || !all_positive(scales)) {
+    return std::optional<Transcoded>();
+  }
+  Loaded row = loaded;
+  for (auto& [suffix, part] : row.parts) part = first_row(part, weight.rows);
+  RQ_TRY(Transcoded out, by_neutral_form(route, row));
+  if (!out.result.losses.empty()) return std::optional<Transcoded>();  // counted over all rows
+  const auto put_all = [&](std::string_view from, std::string_view to, const Tensor& all) {
+    const auto found = out.parts.find(to);
+    if (found == out.parts.end()) return false;
+    Tensor& part = found->second;
+    const Tensor& source = row.parts.find(from)->second;
+    if (!std::ranges::equal(part.bytes.span(), source.bytes.span())) return false;
+    part.shape[0] = weight.rows;
+    part.bytes = all.bytes;
+    return true;
+  };
+  if (!put_all(same.from_codes, same.to_codes, codes) ||
+      !put_all(same.from_scales, same.to_scales, scales)) {
+    return std::optional<Transcoded>();
+  }
+  return std::optional(std::move(out));
+}
+
+// Without unpacking the codes. Nothing where only the neutral form leads there, or tells why not.
+Result<std::optional<Transcoded>> by_direct_path(const Route& route, const Weight& weight,
+                                                 const Loaded& loaded) {
+  if (route.verbatim || route.chain.repairs_zero_rows) return std::optional<Transcoded>();
+  if (const SameRows* same = find_same_rows(route.from->name, route.to->name)) {
+    if (!loaded.parts.contains(same->from_codes) || !loaded.parts.contains(same->from_scales)) {
+      return std::optional<Transcoded>();
+    }
+    return by_same_rows(*same, route, weight, loaded);
+  }
+  const DirectPath* path = find_direct_path(route.from->name, route.to->name);
+  if (path == nullptr || !route.chain.changes_nothing() || !(route.chain.result == route.source))
+    return std::optional<Transcoded>();
+  RQ_TRY(auto parts, repack_checked(*path, {loaded.parts, route.source, weight.rows, weight.cols}));
+  if (!parts) return std::optional<Transcoded>();
+  const auto sound = [&](const auto& part) {
+    return !is_half_or_single(part.second.dtype) || all_positive(part.second);
+  };
+  if (!std::ranges::all_of(*parts, sound)) return std::optional<Transcoded>();
+  return std::optional(Transcoded{.parts = *std::move(parts), .result = {}});
+}
+
 Result<RoundingInputs> rounding_inputs(const Run& run, const WeightStep& step) {
   RoundingInputs inputs{.input_scale = step.input_scale};
   for (const TensorInfo* fellow : step.fellows) {
@@ -81,16 +169,18 @@ Result<void> transcode(Run& run, const WeightStep& step) {
   const Route& route = run.plan.routes[step.route];
   const ByteBudget::Share share(run.budget, transcode_bytes(run.plan, step));
   RQ_TRY(const Loaded loaded, load(run, *step.weight));
-  RQ_TRY(const QuantizedWeight decoded, route.from->decode(loaded.parts, route.source));
-  RQ_TRY(const RoundingInputs inputs, rounding_inputs(run, step));
-  RQ_TRY(const ChainResult result, apply(route.chain, decoded, inputs));
-  RQ_TRY(const WeightParts encoded, encode_checked(route, result, loaded));
+  RQ_TRY(auto transcoded, by_direct_path(route, *step.weight, loaded));
+  if (!transcoded) {
+    RQ_TRY(const RoundingInputs inputs, rounding_inputs(run, step));
+    RQ_TRY(transcoded, by_neutral_form(route, loaded, inputs));
+  }
+  const WeightParts& encoded = transcoded->parts;
   for (const auto& [suffix, output] : step.outputs) {
     const auto part = encoded.find(suffix);
     if (part == encoded.end() || part->second.bytes.size() != run.plan.outputs[output].bytes) {
       return corrupt("the encoded tensors are not those planned").within(suffix);
     }
-    record(run, step, output, loaded, result);
+    record(run, step, output, loaded, transcoded->result);
     run.records[output].sha256 = hash_of(loaded, part->second);
     RQ_CHECK(put(run, output, 0, part->second.bytes.span()));
   }

@@ -1,0 +1,31 @@
+#include "codec/direct_parts.h"
+
+#include <algorithm>
+
+#include "codec/parts.h"
+
+namespace requant {
+
+bool is_as_laid_out(const StoredWeight& weight, std::string_view codec) {
+  const Codec* layout = find_codec(codec);
+  if (!layout->holds(weight.scheme)) return false;
+  const auto specs = layout->layout(weight.scheme, weight.rows, weight.cols);
+  if (!specs || specs->size() != weight.parts.size()) return false;
+  return std::ranges::all_of(*specs, [&](const PartSpec& spec) {
+    return static_cast<bool>(require_part(weight.parts, spec.suffix, spec.dtype, spec.shape));
+  });
+}
+
+bool states_its_shape(const StoredWeight& weight) {
+  const auto shape = weight.parts.at("weight_shape").as<std::int64_t>();
+  return shape[0] == weight.rows && shape[1] == weight.cols;
+}
+
+Result<Tensor> shape_part(std::int64_t rows, std::int64_t cols) {
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI64, {2}));
+  out.as<std::int64_t>()[0] = rows;
+  out.as<std::int64_t>()[1] = cols;
+  return std::move(out).finish();
+}
+
+}  // namespace requant

@@ -1,0 +1,9 @@
+#include "kernel/cpu/pack_bits_simd.h"
+#include "kernel/cpu/unpack_bits_simd.h"
+
+namespace requant::kernel {
+
+extern const BitsKernel k_bits_avx512;
+const BitsKernel k_bits_avx512 = {"avx512", machine_has_simd, unpack, pack};
+
+}  // namespace requant::kernel

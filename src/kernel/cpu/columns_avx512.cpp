@@ -1,0 +1,8 @@
+#include "kernel/cpu/columns_simd.h"
+
+namespace requant::kernel {
+
+extern const ColumnsKernel k_columns_avx512;
+const ColumnsKernel k_columns_avx512 = {"avx512", machine_has_simd, unpack_blocks, pack_blocks};
+
+}  // namespace requant::kernel

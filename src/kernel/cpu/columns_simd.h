@@ -1,0 +1,86 @@
+#pragma once
+
+#include "kernel/columns.h"
+#include "kernel/cpu/pack_bits_simd.h"
+#include "kernel/cpu/transpose_simd.h"
+#include "kernel/cpu/unpack_bits_simd.h"
+
+namespace requant::kernel {
+namespace {
+
+// A block is the words of kBlockCodes inputs of kBlockOutputs outputs, turned by way of a buffer
+// that stays in the cache.
+constexpr std::int64_t kBlockOutputs = 32;
+constexpr std::int64_t kBlockCodes = 512;
+constexpr std::int64_t kMostBytes = kBlockCodes + 64;  // of an output in the buffer
+
+struct Block {
+  std::int64_t output;
+  std::int64_t outputs;
+  std::int64_t input;
+  std::int64_t inputs;
+  std::int64_t bytes;   // of an output
+  std::int64_t stride;  // of the buffer
+};
+
+// Calls visit(Block) for each block of a matrix.
+template <class Visit>
+inline void for_each_block(std::int64_t inputs, std::int64_t outputs, int bits, Visit visit) {
+  for (std::int64_t output = 0; output < outputs; output += kBlockOutputs) {
+    for (std::int64_t input = 0; input < inputs; input += kBlockCodes) {
+      Block block;
+      block.output = output;
+      block.outputs = outputs - output < kBlockOutputs ? outputs - output : kBlockOutputs;
+      block.input = input;
+      block.inputs = inputs - input < kBlockCodes ? inputs - input : kBlockCodes;
+      block.bytes = block.inputs * bits / 8;
+      block.stride = kBlockCodes * bits / 8 + 64;
+      visit(block);
+    }
+  }
+}
+
+inline void unpack_blocks(const UnpackColumns& p) {
+  alignas(64) std::uint8_t buffer[kBlockOutputs * kMostBytes];
+  const Sign sign = {fill8(p.flip), fill8(p.bias)};
+  const Fields fields = p.bits == 8 ? Fields{} : make_fields(p.bits, p.order);
+  const std::int64_t row_bytes = 4 * p.outputs;
+  for_each_block(p.inputs, p.outputs, p.bits, [&](const Block& block) {
+    const std::uint8_t* words = p.words + block.input * p.bits / 32 * row_bytes + 4 * block.output;
+    turn_matrix<4>({words, row_bytes, buffer, block.stride}, block.bytes / 4, block.outputs);
+    for (std::int64_t i = 0; i < block.outputs; ++i) {
+      std::uint8_t* codes = p.codes + (block.output + i) * p.inputs + block.input;
+      const std::uint8_t* from = buffer + i * block.stride;
+      if (p.bits == 8) {
+        unpack_bytes(sign, from, codes, block.inputs);
+      } else {
+        unpack_run(fields, sign, from, block.stride, codes, block.inputs);
+      }
+    }
+  });
+}
+
+inline bool pack_blocks(const PackColumns& p) {
+  alignas(64) std::uint8_t buffer[kBlockOutputs * kMostBytes];
+  const Packer packer = make_packer(p.bits, p.order, p.flip, p.bias);
+  const std::int64_t row_bytes = 4 * p.outputs;
+  V dropped = zero();
+  for_each_block(p.inputs, p.outputs, p.bits, [&](const Block& block) {
+    for (std::int64_t i = 0; i < block.outputs; ++i) {
+      const std::uint8_t* codes = p.codes + (block.output + i) * p.inputs + block.input;
+      std::uint8_t* to = buffer + i * block.stride;
+      if (p.bits == 8) {
+        pack_bytes(packer.field, codes, block.inputs, to);
+      } else {
+        dropped =
+            or_(dropped, pack_run(packer, codes, block.inputs, to, block.bytes, block.stride));
+      }
+    }
+    std::uint8_t* words = p.words + block.input * p.bits / 32 * row_bytes + 4 * block.output;
+    turn_matrix<4>({buffer, block.stride, words, row_bytes}, block.outputs, block.bytes / 4);
+  });
+  return !any(dropped);
+}
+
+}  // namespace
+}  // namespace requant::kernel

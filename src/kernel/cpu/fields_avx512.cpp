@@ -1,0 +1,8 @@
+#include "kernel/cpu/fields_simd.h"
+
+namespace requant::kernel {
+
+extern const FieldsKernel k_fields_avx512;
+const FieldsKernel k_fields_avx512 = {"avx512", machine_has_simd, split, join};
+
+}  // namespace requant::kernel

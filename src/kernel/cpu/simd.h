@@ -1,0 +1,61 @@
+#pragma once
+
+// Registers of 16-byte lanes, the same names for AVX2 and AVX-512: a kernel is written once
+// (OP_simd.h) and compiled once for each (OP_avx2.cpp, OP_avx512.cpp). Everything here and in those
+// headers has internal linkage, so that nothing is shared with other files (kernel/CMakeLists.txt).
+#ifdef __AVX512VBMI__
+#include "kernel/cpu/simd_avx512.h"
+#else
+#include "kernel/cpu/simd_avx2.h"
+#endif
+
+namespace requant::kernel {
+namespace {
+
+constexpr std::int64_t kLaneBytes = 16;
+constexpr std::int64_t kBytes = kLanes * kLaneBytes;
+
+// Two rounds of a perfect shuffle of elements of kWidth bytes, for four registers of which each is
+// a quarter of all from the next: to[0] to to[3] are neighbours among those of the second round.
+template <int kWidth>
+inline void shuffle_twice(V a, V b, V c, V d, V* to) {
+  const V low = interleave_low<kWidth>(a, c);
+  const V high = interleave_high<kWidth>(a, c);
+  const V other_low = interleave_low<kWidth>(b, d);
+  const V other_high = interleave_high<kWidth>(b, d);
+  to[0] = interleave_low<kWidth>(low, other_low);
+  to[1] = interleave_high<kWidth>(low, other_low);
+  to[2] = interleave_low<kWidth>(high, other_high);
+  to[3] = interleave_high<kWidth>(high, other_high);
+}
+
+// Transposes 16 / kWidth elements of kWidth bytes in each lane of as many registers: a round of the
+// shuffle for each time that 16 / kWidth can be halved.
+template <int kWidth>
+inline void transpose_lanes(V* rows) {
+  constexpr int kCount = 16 / kWidth;
+  constexpr int kQuarter = kCount / 4;
+  V next[kCount];
+  for (int i = 0; i < kQuarter; ++i) {
+    shuffle_twice<kWidth>(rows[i], rows[i + kQuarter], rows[i + 2 * kQuarter],
+                          rows[i + 3 * kQuarter], next + 4 * i);
+  }
+  for (int i = 0; i < kQuarter; ++i) {
+    if constexpr (kWidth == 1) {
+      shuffle_twice<kWidth>(next[i], next[i + 4], next[i + 8], next[i + 12], rows + 4 * i);
+    }
+  }
+  for (int i = 0; i < kCount / 2; ++i) {
+    if constexpr (kWidth == 2) {
+      rows[2 * i] = interleave_low<kWidth>(next[i], next[i + kCount / 2]);
+      rows[2 * i + 1] = interleave_high<kWidth>(next[i], next[i + kCount / 2]);
+    }
+    if constexpr (kWidth == 4) {
+      rows[2 * i] = next[2 * i];
+      rows[2 * i + 1] = next[2 * i + 1];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace requant::kernel

@@ -1,0 +1,55 @@
+#include "kernel/transpose.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+namespace requant::kernel {
+namespace {
+
+class TransposeTest : public testing::TestWithParam<const TransposeKernel*> {
+ protected:
+  void SetUp() override {
+    if (!GetParam()->supports()) GTEST_SKIP() << "not on this machine";
+  }
+};
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes run(const TransposeKernel& kernel, const Bytes& from, std::int64_t rows, std::int64_t cols,
+          int width) {
+  Bytes to(from.size(), 99);
+  kernel.run({from.data(), to.data(), rows, cols, width});
+  return to;
+}
+
+TEST(Transpose, TurnsRowsIntoColumns) {
+  const Bytes from = {1, 2, 3, 4, 5, 6};
+  EXPECT_EQ(run(*transpose_kernels().back(), from, 2, 3, 1), (Bytes{1, 4, 2, 5, 3, 6}));
+  EXPECT_EQ(run(*transpose_kernels().back(), from, 1, 3, 2), from);
+}
+
+TEST_P(TransposeTest, AgreesWithTheReference) {
+  std::mt19937 random(1);
+  constexpr std::int64_t kSizes[][2] = {{1, 1},   {64, 64},  {16, 16}, {128, 256}, {3, 200},
+                                        {200, 3}, {65, 127}, {33, 70}, {96, 576},  {1, 77}};
+  for (const int width : {1, 2, 4}) {
+    for (const auto& [rows, cols] : kSizes) {
+      Bytes from(static_cast<std::size_t>(rows * cols * width));
+      for (auto& byte : from) byte = static_cast<std::uint8_t>(random());
+      const Bytes to = run(*GetParam(), from, rows, cols, width);
+      EXPECT_EQ(to, run(*transpose_kernels().back(), from, rows, cols, width))
+          << rows << " x " << cols << " of " << width << " bytes";
+      EXPECT_EQ(run(*GetParam(), to, cols, rows, width), from);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, TransposeTest,
+                         testing::ValuesIn(transpose_kernels().begin(), transpose_kernels().end()),
+                         [](const auto& test) { return std::string(test.param->name); });
+
+}  // namespace
+}  // namespace requant::kernel
