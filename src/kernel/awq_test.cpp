@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernel/testing.h"
+
 namespace requant::kernel {
 namespace {
 
@@ -105,6 +107,31 @@ TEST_P(AwqTest, TellsOfOneCodeThatDoesNotFit) {
     EXPECT_FALSE(GetParam()->pack(problem)) << at;
     codes[at] = 7;
   }
+}
+
+// Results of more than a MiB are written past the cache.
+TEST_P(AwqTest, WritesLargeResultsAsSmallOnes) {
+  constexpr std::int64_t kInputs = 2176;
+  constexpr std::int64_t kOutputs = 1152;
+  constexpr std::int64_t kWords = kInputs * kOutputs / 2;
+  using Lines = testing_support::LineBytes;
+  Lines words = Lines::random(kWords);
+  Lines codes(2 * kWords);
+  Lines rows(kWords);
+  Lines expected_codes(2 * kWords);
+  Lines expected_rows(kWords);
+  GetParam()->unpack({words.data(), codes.data(), kInputs, kOutputs});
+  awq_kernels().back()->unpack({words.data(), expected_codes.data(), kInputs, kOutputs});
+  EXPECT_TRUE(codes == expected_codes);
+  GetParam()->to_rows({words.data(), rows.data(), kInputs, kOutputs});
+  awq_kernels().back()->to_rows({words.data(), expected_rows.data(), kInputs, kOutputs});
+  EXPECT_TRUE(rows == expected_rows);
+  Lines again(kWords);
+  EXPECT_TRUE(GetParam()->pack({codes.data(), again.data(), kInputs, kOutputs}));
+  EXPECT_TRUE(again == words);
+  Lines back(kWords);
+  GetParam()->from_rows({rows.data(), back.data(), kInputs, kOutputs});
+  EXPECT_TRUE(back == words);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, AwqTest,

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernel/testing.h"
+
 namespace requant::kernel {
 namespace {
 
@@ -154,6 +156,32 @@ TEST_P(BitsTest, TellsOfOneCodeThatDoesNotFit) {
       pack(*GetParam(), codes, layout, fits);
       EXPECT_FALSE(fits) << bits << " bits, code " << at;
     }
+  }
+}
+
+// Results of more than a MiB are written past the cache.
+TEST_P(BitsTest, WritesLargeResultsAsSmallOnes) {
+  constexpr std::int64_t kRows = 300;
+  constexpr std::int64_t kCols = 4160;
+  using Lines = testing_support::LineBytes;
+  for (const int bits : {4, 7, 8}) {
+    const std::int64_t row_bytes = (packed_bytes(kCols, bits, BitOrder::kStream) + 127) / 64 * 64;
+    Lines codes = Lines::random(kRows * kCols);
+    Lines packed(kRows * row_bytes);
+    Lines expected(kRows * row_bytes);
+    const auto pack = [&](const BitsKernel& kernel, Lines& to) {
+      (void)kernel.pack({codes.data(), kRows, kCols, to.data(), row_bytes, bits});
+    };
+    pack(*GetParam(), packed);
+    pack(*bits_kernels().back(), expected);
+    ASSERT_TRUE(packed == expected) << bits;
+    Lines again(kRows * kCols);
+    const auto unpack = [&](const BitsKernel& kernel, Lines& to) {
+      kernel.unpack({packed.data(), row_bytes, to.data(), kRows, kCols, bits});
+    };
+    unpack(*GetParam(), again);
+    unpack(*bits_kernels().back(), codes);
+    ASSERT_TRUE(again == codes) << bits;
   }
 }
 

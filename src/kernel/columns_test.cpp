@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernel/testing.h"
+
 namespace requant::kernel {
 namespace {
 
@@ -98,6 +100,27 @@ TEST_P(ColumnsTest, TellsOfOneCodeThatDoesNotFit) {
     codes[at] = 7;
     pack(*GetParam(), codes, layout, fits);
     EXPECT_TRUE(fits);
+  }
+}
+
+// Results of more than a MiB are written past the cache.
+TEST_P(ColumnsTest, WritesLargeResultsAsSmallOnes) {
+  constexpr std::int64_t kInputs = 2112;
+  constexpr std::int64_t kOutputs = 1040;
+  using Lines = testing_support::LineBytes;
+  for (const int bits : {3, 8}) {
+    const std::int64_t size = kInputs * kOutputs * bits / 8;
+    Lines words = Lines::random(size);
+    Lines codes(kInputs * kOutputs);
+    Lines expected(kInputs * kOutputs);
+    for (const bool mine : {true, false}) {
+      const ColumnsKernel& kernel = mine ? *GetParam() : *columns_kernels().back();
+      kernel.unpack({words.data(), (mine ? codes : expected).data(), kInputs, kOutputs, bits});
+    }
+    ASSERT_TRUE(codes == expected) << bits;
+    Lines again(size);
+    EXPECT_TRUE(GetParam()->pack({codes.data(), again.data(), kInputs, kOutputs, bits}));
+    ASSERT_TRUE(again == words) << bits;
   }
 }
 

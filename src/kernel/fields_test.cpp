@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernel/testing.h"
+
 namespace requant::kernel {
 namespace {
 
@@ -75,6 +77,23 @@ TEST_P(FieldsTest, TellOfOneCodeThatDoesNotFit) {
     codes[at] = 0xF8;
   }
   EXPECT_TRUE(GetParam()->join(problem));
+}
+
+// Results of more than a MiB are written past the cache.
+TEST_P(FieldsTest, WriteLargeResultsAsSmallOnes) {
+  constexpr std::int64_t kCount = 64 * 20000;
+  using Lines = testing_support::LineBytes;
+  Lines units = Lines::random(kCount);
+  Lines codes(2 * kCount);
+  Lines expected(2 * kCount);
+  for (const bool mine : {true, false}) {
+    const FieldsKernel& kernel = mine ? *GetParam() : *fields_kernels().back();
+    kernel.split({units.data(), 1, kCount, (mine ? codes : expected).data(), kCount, 2, 4, -4, 4});
+  }
+  EXPECT_TRUE(codes == expected);
+  Lines again(kCount);
+  EXPECT_TRUE(GetParam()->join({codes.data(), kCount, again.data(), kCount, 2, 4, -4, 4}));
+  EXPECT_TRUE(again == units);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, FieldsTest,

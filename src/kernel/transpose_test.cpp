@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernel/testing.h"
+
 namespace requant::kernel {
 namespace {
 
@@ -44,6 +46,21 @@ TEST_P(TransposeTest, AgreesWithTheReference) {
           << rows << " x " << cols << " of " << width << " bytes";
       EXPECT_EQ(run(*GetParam(), to, cols, rows, width), from);
     }
+  }
+}
+
+// Results of more than a MiB are written past the cache.
+TEST_P(TransposeTest, WritesLargeResultsAsSmallOnes) {
+  using Lines = testing_support::LineBytes;
+  for (const int width : {1, 2, 4}) {
+    const std::int64_t rows = 1088;
+    const std::int64_t cols = 1100;
+    Lines from = Lines::random(rows * cols * width);
+    Lines to(rows * cols * width);
+    Lines expected(rows * cols * width);
+    GetParam()->run({from.data(), to.data(), rows, cols, width});
+    transpose_kernels().back()->run({from.data(), expected.data(), rows, cols, width});
+    EXPECT_TRUE(to == expected) << width;
   }
 }
 

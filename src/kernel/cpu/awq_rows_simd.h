@@ -30,7 +30,7 @@ inline void join_inputs(const std::uint8_t* from, V* low, V* high) {
 
 // kRowInputs inputs of the 32 outputs of a stripe.
 inline void turn_stripe(const AwqToRows& p, const Tile& tile, std::int64_t stripe,
-                        std::int64_t input, const std::uint8_t* buffer) {
+                        std::int64_t input, const std::uint8_t* buffer, const Sink& sink) {
   V halves[2][kRowParts][16];
   for (int part = 0; part < kRowParts; ++part) {
     const std::int64_t first = input + part * 2 * kBytes;
@@ -49,7 +49,8 @@ inline void turn_stripe(const AwqToRows& p, const Tile& tile, std::int64_t strip
         if (output >= tile.outputs) break;
         V line[kRowParts];
         for (int part = 0; part < kRowParts; ++part) line[part] = lines[part][j];
-        store_first<kRowParts>(line, rows + output * (p.inputs / 2), (tile.inputs - input) / 2);
+        store_first<kRowParts>(line, rows + output * (p.inputs / 2), (tile.inputs - input) / 2,
+                               sink);
       }
     }
   }
@@ -58,11 +59,12 @@ inline void turn_stripe(const AwqToRows& p, const Tile& tile, std::int64_t strip
 inline void to_rows(const AwqToRows& p) {
   constexpr std::int64_t kInputs = 2 * kRowInputs;
   alignas(64) std::uint8_t buffer[kInputs * kPitch];
+  const Sink sink(p.rows, p.inputs / 2, p.inputs * p.outputs / 2);
   for_each_tile<kInputs>(p.inputs, p.outputs, [&](const Tile& tile) {
     read_words(p.words, p.outputs, tile, buffer);
     for (std::int64_t stripe = 0; stripe * kStripe < tile.outputs; ++stripe) {
       for (std::int64_t input = 0; input < tile.inputs; input += kRowInputs) {
-        turn_stripe(p, tile, stripe, input, buffer);
+        turn_stripe(p, tile, stripe, input, buffer, sink);
       }
     }
   });
@@ -95,13 +97,14 @@ inline void turn_rows(const RowsToAwq& p, const Tile& tile, std::int64_t stripe,
 inline void from_rows(const RowsToAwq& p) {
   constexpr std::int64_t kInputs = 2 * kRowInputs;
   alignas(64) std::uint8_t buffer[kInputs * kPitch];
+  const Sink sink(p.words, p.outputs / 2, p.inputs * p.outputs / 2);
   for_each_tile<kInputs>(p.inputs, p.outputs, [&](const Tile& tile) {
     for (std::int64_t stripe = 0; stripe * kStripe < tile.outputs; ++stripe) {
       for (std::int64_t input = 0; input < tile.inputs; input += 2 * kBytes) {
         turn_rows(p, tile, stripe, input, buffer);
       }
     }
-    write_words(buffer, tile, p.words, p.outputs);
+    write_words(buffer, tile, p.words, p.outputs, sink);
   });
 }
 

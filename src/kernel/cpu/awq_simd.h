@@ -20,7 +20,7 @@ inline void gather_inputs(const std::uint8_t* from, V* bytes) {
 
 // A cache line of codes of each of the 32 outputs of a stripe.
 inline void unpack_stripe(const UnpackAwq& p, const Tile& tile, std::int64_t stripe,
-                          std::int64_t input, const std::uint8_t* buffer) {
+                          std::int64_t input, const std::uint8_t* buffer, const Sink& sink) {
   const V flip = fill8(p.flip);
   const V bias = fill8(8);
   V gathered[kParts][16];
@@ -45,8 +45,9 @@ inline void unpack_stripe(const UnpackAwq& p, const Tile& tile, std::int64_t str
         high[part] = sub8(xor_(high_nibbles(bytes[part][j]), flip), bias);
       }
       const std::int64_t left = tile.inputs - input;
-      store_first<kParts>(low, codes + output_of(stripe, nibble, p.order) * p.inputs, left);
-      store_first<kParts>(high, codes + output_of(stripe, nibble + 1, p.order) * p.inputs, left);
+      store_first<kParts>(low, codes + output_of(stripe, nibble, p.order) * p.inputs, left, sink);
+      store_first<kParts>(high, codes + output_of(stripe, nibble + 1, p.order) * p.inputs, left,
+                          sink);
     }
   }
 }
@@ -54,11 +55,12 @@ inline void unpack_stripe(const UnpackAwq& p, const Tile& tile, std::int64_t str
 inline void unpack(const UnpackAwq& p) {
   constexpr std::int64_t kInputs = 256;
   alignas(64) std::uint8_t buffer[kInputs * kPitch];
+  const Sink sink(p.codes, p.inputs, p.inputs * p.outputs);
   for_each_tile<kInputs>(p.inputs, p.outputs, [&](const Tile& tile) {
     read_words(p.words, p.outputs, tile, buffer);
     for (std::int64_t stripe = 0; stripe * kStripe < tile.outputs; ++stripe) {
       for (std::int64_t input = 0; input < tile.inputs; input += kCacheLine) {
-        unpack_stripe(p, tile, stripe, input, buffer);
+        unpack_stripe(p, tile, stripe, input, buffer, sink);
       }
     }
   });
@@ -91,6 +93,7 @@ inline void pack_stripe(const PackAwq& p, const Tile& tile, std::int64_t stripe,
 inline bool pack(const PackAwq& p) {
   constexpr std::int64_t kInputs = 256;
   alignas(64) std::uint8_t buffer[kInputs * kPitch];
+  const Sink sink(p.words, p.outputs / 2, p.inputs * p.outputs / 2);
   V dropped = zero();
   for_each_tile<kInputs>(p.inputs, p.outputs, [&](const Tile& tile) {
     for (std::int64_t stripe = 0; stripe * kStripe < tile.outputs; ++stripe) {
@@ -98,7 +101,7 @@ inline bool pack(const PackAwq& p) {
         pack_stripe(p, tile, stripe, input, buffer, dropped);
       }
     }
-    write_words(buffer, tile, p.words, p.outputs);
+    write_words(buffer, tile, p.words, p.outputs, sink);
   });
   return !any(dropped);
 }

@@ -14,7 +14,6 @@ constexpr std::int64_t kStripe = 32;
 constexpr std::int64_t kTileOutputs = 512;
 constexpr std::int64_t kLine = kTileOutputs / 2;
 constexpr std::int64_t kPitch = kLine + 64;
-constexpr std::int64_t kCacheLine = 64;
 
 struct Tile {
   std::int64_t input;
@@ -52,14 +51,10 @@ inline void read_words(const std::uint8_t* words, std::int64_t outputs, const Ti
 }
 
 inline void write_words(const std::uint8_t* buffer, const Tile& tile, std::uint8_t* words,
-                        std::int64_t outputs) {
+                        std::int64_t outputs, const Sink& sink) {
   for (std::int64_t i = 0; i < tile.inputs; ++i) {
     std::uint8_t* to = words + (tile.input + i) * (outputs / 2) + tile.output / 2;
-    if (tile.outputs == kTileOutputs) {
-      __builtin_memcpy(to, buffer + i * kPitch, kLine);
-    } else {
-      __builtin_memcpy(to, buffer + i * kPitch, static_cast<unsigned long>(tile.outputs / 2));
-    }
+    sink.copy(to, buffer + i * kPitch, tile.outputs / 2);
   }
 }
 
@@ -78,10 +73,10 @@ inline V load_first(const std::uint8_t* from, std::int64_t bytes) {
 
 // A cache line of which only `bytes` may be written.
 template <int kParts>
-inline void store_first(const V parts[kParts], std::uint8_t* to, std::int64_t bytes) {
+inline void store_first(const V parts[kParts], std::uint8_t* to, std::int64_t bytes,
+                        const Sink& sink) {
   if (bytes >= kCacheLine) {
-    for (int part = 0; part < kParts; ++part) store(to + part * kBytes, parts[part]);
-    __builtin_prefetch(to + kCacheLine, 1);
+    for (int part = 0; part < kParts; ++part) sink.put(to + part * kBytes, parts[part]);
     return;
   }
   std::uint8_t copy[kCacheLine];

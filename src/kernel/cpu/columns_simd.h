@@ -45,16 +45,19 @@ inline void unpack_blocks(const UnpackColumns& p) {
   const Sign sign = {fill8(p.flip), fill8(p.bias)};
   const Fields fields = p.bits == 8 ? Fields{} : make_fields(p.bits, p.order);
   const std::int64_t row_bytes = 4 * p.outputs;
+  const Sink sink(p.codes, p.inputs, p.inputs * p.outputs);
+  const Sink turned(buffer, 0, 0);
   for_each_block(p.inputs, p.outputs, p.bits, [&](const Block& block) {
     const std::uint8_t* words = p.words + block.input * p.bits / 32 * row_bytes + 4 * block.output;
-    turn_matrix<4>({words, row_bytes, buffer, block.stride}, block.bytes / 4, block.outputs);
+    turn_matrix<4>({words, row_bytes, buffer, block.stride}, block.bytes / 4, block.outputs,
+                   turned);
     for (std::int64_t i = 0; i < block.outputs; ++i) {
       std::uint8_t* codes = p.codes + (block.output + i) * p.inputs + block.input;
       const std::uint8_t* from = buffer + i * block.stride;
       if (p.bits == 8) {
-        unpack_bytes(sign, from, codes, block.inputs);
+        unpack_bytes(sign, from, codes, block.inputs, sink);
       } else {
-        unpack_run(fields, sign, from, block.stride, codes, block.inputs);
+        unpack_run(fields, sign, from, block.stride, codes, block.inputs, sink);
       }
     }
   });
@@ -64,20 +67,22 @@ inline bool pack_blocks(const PackColumns& p) {
   alignas(64) std::uint8_t buffer[kBlockOutputs * kMostBytes];
   const Packer packer = make_packer(p.bits, p.order, p.flip, p.bias);
   const std::int64_t row_bytes = 4 * p.outputs;
+  const Sink packed(buffer, 0, 0);
+  const Sink sink(p.words, row_bytes, p.inputs * p.bits / 8 * p.outputs);
   V dropped = zero();
   for_each_block(p.inputs, p.outputs, p.bits, [&](const Block& block) {
     for (std::int64_t i = 0; i < block.outputs; ++i) {
       const std::uint8_t* codes = p.codes + (block.output + i) * p.inputs + block.input;
       std::uint8_t* to = buffer + i * block.stride;
       if (p.bits == 8) {
-        pack_bytes(packer.field, codes, block.inputs, to);
+        pack_bytes(packer.field, codes, block.inputs, to, packed);
       } else {
         dropped =
             or_(dropped, pack_run(packer, codes, block.inputs, to, block.bytes, block.stride));
       }
     }
     std::uint8_t* words = p.words + block.input * p.bits / 32 * row_bytes + 4 * block.output;
-    turn_matrix<4>({buffer, block.stride, words, row_bytes}, block.outputs, block.bytes / 4);
+    turn_matrix<4>({buffer, block.stride, words, row_bytes}, block.outputs, block.bytes / 4, sink);
   });
   return !any(dropped);
 }

@@ -142,10 +142,10 @@ inline V pack_run(const Packer& packer, const std::uint8_t* codes, std::int64_t 
 
 // 8 bits: as they are.
 inline void pack_bytes(const Field& field, const std::uint8_t* codes, std::int64_t count,
-                       std::uint8_t* to) {
+                       std::uint8_t* to, const Sink& sink) {
   std::int64_t done = 0;
   for (; done + kBytes <= count; done += kBytes) {
-    store(to + done, xor_(add8(load(codes + done), field.bias), field.flip));
+    sink.put(to + done, xor_(add8(load(codes + done), field.bias), field.flip));
   }
   if (done == count) return;
   std::uint8_t last[kBytes] = {};
@@ -159,6 +159,20 @@ inline Packer make_packer(int bits, BitOrder order, int flip, int bias) {
           bits};
 }
 
+// pack_run() past the cache: whole lines, put together in a buffer first.
+inline V pack_streamed(const Packer& packer, const std::uint8_t* codes, std::int64_t count,
+                       std::uint8_t* to, std::int64_t bytes, const Sink& sink) {
+  constexpr std::int64_t kCodes = 4096;  // bits x 512 bytes
+  std::uint8_t buffer[kCodes + kLaneBytes];
+  const std::int64_t piece = kCodes * packer.bits / 8;
+  V dropped = zero();
+  for (; count >= kCodes; count -= kCodes, codes += kCodes, to += piece, bytes -= piece) {
+    dropped = or_(dropped, pack_run(packer, codes, kCodes, buffer, piece, piece + kLaneBytes));
+    sink.copy(to, buffer, piece);
+  }
+  return count == 0 ? dropped : or_(dropped, pack_run(packer, codes, count, to, bytes, bytes));
+}
+
 inline bool pack(const PackBits& p) {
   const std::int64_t needed = packed_bytes(p.cols, p.bits, p.order);
   const bool gapless = p.cols * p.bits == 8 * p.row_bytes;
@@ -167,11 +181,14 @@ inline bool pack(const PackBits& p) {
   const std::int64_t bytes = gapless ? p.rows * p.row_bytes : needed;
   const std::int64_t room = gapless ? bytes : p.row_bytes;
   const Packer packer = make_packer(p.bits, p.order, p.flip, p.bias);
+  const Sink sink(p.packed, rows == 1 ? 0 : p.row_bytes, p.rows * p.row_bytes);
   V dropped = zero();
   for (std::int64_t row = 0; row < rows; ++row) {
     std::uint8_t* to = p.packed + row * p.row_bytes;
     if (p.bits == 8) {
-      pack_bytes(packer.field, p.codes + row * cols, cols, to);
+      pack_bytes(packer.field, p.codes + row * cols, cols, to, sink);
+    } else if (sink.streams()) {
+      dropped = or_(dropped, pack_streamed(packer, p.codes + row * cols, cols, to, bytes, sink));
     } else {
       dropped = or_(dropped, pack_run(packer, p.codes + row * cols, cols, to, bytes, room));
     }

@@ -14,6 +14,47 @@ namespace {
 
 constexpr std::int64_t kLaneBytes = 16;
 constexpr std::int64_t kBytes = kLanes * kLaneBytes;
+constexpr std::int64_t kCacheLine = 64;
+
+// Whether a result is written past the cache: where it is too large to stay there, reading its
+// lines before they are written would cost half as much again. For rows of whole lines.
+class Sink {
+ public:
+  Sink(const void* to, std::int64_t row_bytes, std::int64_t bytes)
+      : streams_(bytes >= kLarge && row_bytes % kCacheLine == 0 &&
+                 reinterpret_cast<std::uintptr_t>(to) % kCacheLine == 0) {}
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  ~Sink() {
+    if (streams_) _mm_sfence();
+  }
+
+  bool streams() const { return streams_; }
+
+  // REQUIRES: `to` is a multiple of kBytes from where the rows begin.
+  void put(void* to, V v) const {
+    if (streams_) {
+      stream(to, v);
+    } else {
+      store(to, v);
+    }
+  }
+
+  // The same for bytes that are a multiple of kCacheLine; other sizes are copied.
+  void copy(void* to, const void* from, std::int64_t bytes) const {
+    if (!streams_ || bytes % kCacheLine != 0) {
+      __builtin_memcpy(to, from, static_cast<unsigned long>(bytes));
+      return;
+    }
+    auto* line = static_cast<std::uint8_t*>(to);
+    const auto* source = static_cast<const std::uint8_t*>(from);
+    for (std::int64_t i = 0; i < bytes; i += kBytes) stream(line + i, load(source + i));
+  }
+
+ private:
+  static constexpr std::int64_t kLarge = std::int64_t{1} << 20;
+  bool streams_;
+};
 
 // Two rounds of a perfect shuffle of elements of kWidth bytes, for four registers of which each is
 // a quarter of all from the next: to[0] to to[3] are neighbours among those of the second round.

@@ -16,6 +16,9 @@ inline bool machine_has_simd() { return __builtin_cpu_supports("avx2") != 0; }
 inline V load(const void* from) { return _mm256_loadu_si256(static_cast<const V*>(from)); }
 inline void store(void* to, V v) { _mm256_storeu_si256(static_cast<V*>(to), v); }
 
+// Past the cache; `to` is aligned to 64 bytes.
+inline void stream(void* to, V v) { _mm256_stream_si256(static_cast<V*>(to), v); }
+
 inline __m128i load_lane(const void* from) {
   return _mm_loadu_si128(static_cast<const __m128i*>(from));
 }

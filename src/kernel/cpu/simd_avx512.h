@@ -19,6 +19,9 @@ inline bool machine_has_simd() {
 inline V load(const void* from) { return _mm512_loadu_si512(from); }
 inline void store(void* to, V v) { _mm512_storeu_si512(to, v); }
 
+// Past the cache; `to` is aligned to 64 bytes.
+inline void stream(void* to, V v) { _mm512_stream_si512(static_cast<V*>(to), v); }
+
 inline __m128i load_lane(const void* from) {
   return _mm_loadu_si128(static_cast<const __m128i*>(from));
 }

@@ -16,7 +16,7 @@ struct Turn {
 // Elements of kWidth bytes of a tile: a cache line of one row, and of one column. Whole lines are
 // written at once: in matrices whose strides are powers of two they would not stay in the cache.
 template <int kWidth>
-inline void turn_tile(const Turn& turn) {
+inline void turn_tile(const Turn& turn, const Sink& sink) {
   constexpr int kLane = 16 / kWidth;  // elements of a lane
   constexpr int kParts = 4 / kLanes;  // registers of a line
   constexpr std::int64_t kPartRows = kLane * kLanes;
@@ -31,7 +31,7 @@ inline void turn_tile(const Turn& turn) {
     }
     std::uint8_t* to = turn.to + lane * kLane * turn.to_stride;
     for (int col = 0; col < kLane; ++col, to += turn.to_stride) {
-      for (int i = 0; i < kParts; ++i) store(to + i * kBytes, part[i][col]);
+      for (int i = 0; i < kParts; ++i) sink.put(to + i * kBytes, part[i][col]);
     }
   }
 }
@@ -54,7 +54,7 @@ inline Turn at(const Turn& turn, std::int64_t row, std::int64_t col) {
 
 // Down the rows of a panel of a few lines, so that what is read next can be guessed.
 template <int kWidth>
-inline void turn_matrix(const Turn& turn, std::int64_t rows, std::int64_t cols) {
+inline void turn_matrix(const Turn& turn, std::int64_t rows, std::int64_t cols, const Sink& sink) {
   constexpr std::int64_t kTile = 64 / kWidth;
   constexpr std::int64_t kPanel = 4 * kTile;
   const std::int64_t tiled_rows = rows / kTile * kTile;
@@ -63,7 +63,7 @@ inline void turn_matrix(const Turn& turn, std::int64_t rows, std::int64_t cols) 
     const std::int64_t end = panel + kPanel < tiled_cols ? panel + kPanel : tiled_cols;
     for (std::int64_t row = 0; row < tiled_rows; row += kTile) {
       for (std::int64_t col = panel; col < end; col += kTile) {
-        turn_tile<kWidth>(at<kWidth>(turn, row, col));
+        turn_tile<kWidth>(at<kWidth>(turn, row, col), sink);
       }
     }
   }

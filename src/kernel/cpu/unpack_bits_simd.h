@@ -155,7 +155,7 @@ inline V to_code(V field, const Sign& sign) { return sub8(xor_(field, sign.flip)
 // along.
 inline std::int64_t unpack_steps(const Fields& fields, const Sign& sign, const std::uint8_t*& at,
                                  std::int64_t bytes, int& turn, std::uint8_t* codes,
-                                 std::int64_t count) {
+                                 std::int64_t count, const Sink& sink) {
   const std::uint8_t* end = at + bytes;
   std::int64_t done = 0;
   if (fields.steps_in_turn == 1 && fields.layers == 1) {
@@ -163,7 +163,7 @@ inline std::int64_t unpack_steps(const Fields& fields, const Sign& sign, const s
     const V mask = fields.mask[0];
     const std::int64_t reach = reach_of(fields, 0);
     for (; done + kStep <= count && end - at >= reach; done += kStep) {
-      store(codes + done, to_code(read_step(step, mask, at), sign));
+      sink.put(codes + done, to_code(read_step(step, mask, at), sign));
       at += fields.turn_bytes;
     }
     return done;
@@ -171,7 +171,7 @@ inline std::int64_t unpack_steps(const Fields& fields, const Sign& sign, const s
   std::int64_t reach[kMaxSteps];
   for (int i = 0; i < fields.steps_in_turn; ++i) reach[i] = reach_of(fields, i);
   for (; done + kStep <= count && end - at >= reach[turn]; done += kStep) {
-    store(codes + done, to_code(read_fields(fields, turn, at), sign));
+    sink.put(codes + done, to_code(read_fields(fields, turn, at), sign));
     if (++turn < fields.steps_in_turn) continue;
     turn = 0;
     at += fields.turn_bytes;
@@ -181,10 +181,11 @@ inline std::int64_t unpack_steps(const Fields& fields, const Sign& sign, const s
 
 // A run of codes from `bytes` bytes, of which none beyond is read.
 inline void unpack_run(const Fields& fields, const Sign& sign, const std::uint8_t* from,
-                       std::int64_t bytes, std::uint8_t* codes, std::int64_t count) {
+                       std::int64_t bytes, std::uint8_t* codes, std::int64_t count,
+                       const Sink& sink) {
   const std::uint8_t* at = from;
   int turn = 0;
-  std::int64_t done = unpack_steps(fields, sign, at, bytes, turn, codes, count);
+  std::int64_t done = unpack_steps(fields, sign, at, bytes, turn, codes, count, sink);
   while (done < count) {  // from a copy with room behind it
     std::uint8_t copy[kMaxSteps * kBytes + 64] = {};
     const std::int64_t reach = reach_of(fields, turn);
@@ -203,10 +204,10 @@ inline void unpack_run(const Fields& fields, const Sign& sign, const std::uint8_
 
 // 8 bits: as they are.
 inline void unpack_bytes(const Sign& sign, const std::uint8_t* from, std::uint8_t* codes,
-                         std::int64_t count) {
+                         std::int64_t count, const Sink& sink) {
   std::int64_t done = 0;
   for (; done + kBytes <= count; done += kBytes) {
-    store(codes + done, to_code(load(from + done), sign));
+    sink.put(codes + done, to_code(load(from + done), sign));
   }
   if (done == count) return;
   std::uint8_t last[kBytes] = {};
@@ -221,14 +222,15 @@ inline void unpack(const UnpackBits& p) {
   const std::int64_t rows = gapless ? 1 : p.rows;
   const std::int64_t cols = gapless ? p.rows * p.cols : p.cols;
   const std::int64_t all = p.rows * p.row_bytes;
+  const Sink sink(p.codes, rows == 1 ? 0 : cols, p.rows * p.cols);
   const Fields fields = p.bits == 8 ? Fields{} : make_fields(p.bits, p.order);
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int64_t begin = row * p.row_bytes;
     std::uint8_t* codes = p.codes + row * cols;
     if (p.bits == 8) {
-      unpack_bytes(sign, p.packed + begin, codes, cols);
+      unpack_bytes(sign, p.packed + begin, codes, cols, sink);
     } else {
-      unpack_run(fields, sign, p.packed + begin, all - begin, codes, cols);
+      unpack_run(fields, sign, p.packed + begin, all - begin, codes, cols, sink);
     }
   }
 }
