@@ -1,21 +1,25 @@
 // Bytes in and out per second of each kernel, beside those of memcpy() on the same machine:
 //
-//   bench_kernels [--threads N] [--mib CODES] [--rounds N] [--isa NAME] [--json FILE]
+//   bench_kernels [--threads N] [--mib CODES] [--rounds N] [--isa NAME]
+//                 [--only PART] [--json FILE]
 //
 // Each thread has its own weight of CODES / N codes, a byte each when unpacked, and copies as many
 // bytes. Kernel and copy take turns; the best round of each counts. Exits with 1 where a kernel is
 // below half the copy. --isa names the list entry that runs ("ref"); without it, the first.
 
+#include <algorithm>
 #include <barrier>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/bytes.h"
 #include "kernel/awq.h"
 #include "kernel/bits.h"
 #include "kernel/columns.h"
@@ -36,15 +40,23 @@ struct Options {
   std::string only;  // a part of the name
 };
 
-// What one thread works on: large enough for either side of every kernel, and written to once.
+// What one thread works on: large enough for either side of every kernel, written to once, and
+// aligned as tensors are.
 struct Space {
-  explicit Space(std::size_t bytes) : a(bytes), b(bytes) {
-    for (std::size_t i = 0; i < bytes; ++i)
+  explicit Space(std::size_t bytes)
+      : in(*Buffer::allocate(bytes)), out(*Buffer::allocate(bytes)), size(bytes) {
+    a = in.as<std::uint8_t>().data();
+    b = out.as<std::uint8_t>().data();
+    for (std::size_t i = 0; i < bytes; ++i) {
       a[i] = static_cast<std::uint8_t>((i * 2654435761U) >> 13);
-    std::memset(b.data(), 1, bytes);
+    }
+    std::memset(b, 1, bytes);
   }
-  std::vector<std::uint8_t> a;
-  std::vector<std::uint8_t> b;
+  Buffer in;
+  Buffer out;
+  std::size_t size;
+  std::uint8_t* a;
+  std::uint8_t* b;
 };
 
 struct Case {
@@ -88,15 +100,15 @@ void add_bits(std::vector<Case>& cases, const Options& options, Size size) {
     const std::string name = std::to_string(bits) + "-bit " + what;
     const std::int64_t bytes = size.codes() + size.outputs * row;
     const int bias = 1 << (bits - 1);
-    cases.push_back({"unpack " + name, kernel->name, bytes, [=](Space& s) {
-                       kernel->unpack({s.a.data(), row, s.b.data(), size.outputs, Size::kInputs,
-                                       bits, order, 0, bias});
-                     }});
+    cases.push_back(
+        {"unpack " + name, kernel->name, bytes, [=](Space& s) {
+           kernel->unpack({s.a, row, s.b, size.outputs, Size::kInputs, bits, order, 0, bias});
+         }});
     if (order == BitOrder::kWholeWords) return;
-    cases.push_back({"pack " + name, kernel->name, bytes, [=](Space& s) {
-                       (void)kernel->pack({s.a.data(), size.outputs, Size::kInputs, s.b.data(), row,
-                                           bits, order, 0, bias});
-                     }});
+    cases.push_back(
+        {"pack " + name, kernel->name, bytes, [=](Space& s) {
+           (void)kernel->pack({s.a, size.outputs, Size::kInputs, s.b, row, bits, order, 0, bias});
+         }});
   };
   for (int bits = 1; bits <= 8; ++bits) add("rows", bits, BitOrder::kStream);
   add("rows, high nibble first", 4, BitOrder::kHighNibble);
@@ -110,14 +122,14 @@ void add_columns(std::vector<Case>& cases, const Options& options, Size size) {
     const std::string name = std::to_string(bits) + "-bit " + what;
     const std::int64_t bytes = size.codes() + size.packed(bits);
     const int bias = 1 << (bits - 1);
-    cases.push_back({"unpack " + name, kernel->name, bytes, [=](Space& s) {
-                       kernel->unpack({s.a.data(), s.b.data(), Size::kInputs, size.outputs, bits,
-                                       order, 0, bias});
-                     }});
-    cases.push_back({"pack " + name, kernel->name, bytes, [=](Space& s) {
-                       (void)kernel->pack({s.a.data(), s.b.data(), Size::kInputs, size.outputs,
-                                           bits, order, 0, bias});
-                     }});
+    cases.push_back(
+        {"unpack " + name, kernel->name, bytes, [=](Space& s) {
+           kernel->unpack({s.a, s.b, Size::kInputs, size.outputs, bits, order, 0, bias});
+         }});
+    cases.push_back(
+        {"pack " + name, kernel->name, bytes, [=](Space& s) {
+           (void)kernel->pack({s.a, s.b, Size::kInputs, size.outputs, bits, order, 0, bias});
+         }});
   };
   for (const int bits : {2, 3, 4, 8}) add("GPTQ", bits, BitOrder::kStream);
   for (const int bits : {3, 5, 6, 7}) add("GPTQ planes", bits, BitOrder::kPlanes);
@@ -129,17 +141,17 @@ void add_awq(std::vector<Case>& cases, const Options& options, Size size) {
   const std::int64_t bytes = size.codes() + size.packed(4);
   constexpr std::int64_t kInputs = Size::kInputs;
   cases.push_back({"unpack AWQ", kernel->name, bytes, [=](Space& s) {
-                     kernel->unpack({s.a.data(), s.b.data(), kInputs, size.outputs});
+                     kernel->unpack({s.a, s.b, kInputs, size.outputs});
                    }});
   cases.push_back({"pack AWQ", kernel->name, bytes, [=](Space& s) {
-                     (void)kernel->pack({s.a.data(), s.b.data(), kInputs, size.outputs});
+                     (void)kernel->pack({s.a, s.b, kInputs, size.outputs});
                    }});
   const std::int64_t packed = 2 * size.packed(4);
   cases.push_back({"repack AWQ to rows", kernel->name, packed, [=](Space& s) {
-                     kernel->to_rows({s.a.data(), s.b.data(), kInputs, size.outputs});
+                     kernel->to_rows({s.a, s.b, kInputs, size.outputs});
                    }});
   cases.push_back({"repack rows to AWQ", kernel->name, packed, [=](Space& s) {
-                     kernel->from_rows({s.a.data(), s.b.data(), kInputs, size.outputs});
+                     kernel->from_rows({s.a, s.b, kInputs, size.outputs});
                    }});
 }
 
@@ -149,28 +161,27 @@ void add_fields(std::vector<Case>& cases, const Options& options, Size size) {
   for (const int bits : {1, 2, 4}) {
     const int fields = 8 / bits;
     const std::int64_t units = size.codes() / fields;
-    cases.push_back(
-        {"split " + std::to_string(bits) + "-bit fields of bytes (HQQ)", kernel->name,
-         size.codes() + units, [=](Space& s) {
-           kernel->split({s.a.data(), 1, units, s.b.data(), units, fields, 8 - bits, -bits, bits});
-         }});
+    cases.push_back({"split " + std::to_string(bits) + "-bit fields of bytes (HQQ)", kernel->name,
+                     size.codes() + units, [=](Space& s) {
+                       kernel->split({s.a, 1, units, s.b, units, fields, 8 - bits, -bits, bits});
+                     }});
   }
   const std::int64_t words = size.codes() / 10;
   cases.push_back({"split 3-bit fields of words (HQQ)", kernel->name, 14 * words, [=](Space& s) {
-                     kernel->split({s.a.data(), 4, words, s.b.data(), words, 10, 27, -3, 3});
+                     kernel->split({s.a, 4, words, s.b, words, 10, 27, -3, 3});
                    }});
   const std::int64_t pairs = size.outputs / 2;
   constexpr std::int64_t kInputs = Size::kInputs;
   cases.push_back({"split row pairs (ModelOpt)", kernel->name, 3 * size.packed(4), [=](Space& s) {
                      for (std::int64_t i = 0; i < pairs; ++i) {
-                       kernel->split({s.a.data() + i * kInputs, 1, kInputs,
-                                      s.b.data() + 2 * i * kInputs, kInputs, 2, 0, 4, 4, 8, 8});
+                       kernel->split({s.a + i * kInputs, 1, kInputs, s.b + 2 * i * kInputs, kInputs,
+                                      2, 0, 4, 4, 8, 8});
                      }
                    }});
   cases.push_back({"join row pairs (ModelOpt)", kernel->name, 3 * size.packed(4), [=](Space& s) {
                      for (std::int64_t i = 0; i < pairs; ++i) {
-                       (void)kernel->join({s.a.data() + 2 * i * kInputs, kInputs,
-                                           s.b.data() + i * kInputs, kInputs, 2, 0, 4, 4, 8, 8});
+                       (void)kernel->join({s.a + 2 * i * kInputs, kInputs, s.b + i * kInputs,
+                                           kInputs, 2, 0, 4, 4, 8, 8});
                      }
                    }});
 }
@@ -180,7 +191,7 @@ void add_transpose(std::vector<Case>& cases, const Options& options, Size size) 
   if (kernel == nullptr) return;
   const auto add = [&](const std::string& name, std::int64_t rows, std::int64_t cols, int width) {
     cases.push_back({name, kernel->name, 2 * rows * cols * width, [=](Space& s) {
-                       kernel->run({s.a.data(), s.b.data(), rows, cols, width});
+                       kernel->run({s.a, s.b, rows, cols, width});
                      }});
   };
   add("repack GPTQ to rows (32-bit transpose)", Size::kInputs / 8, 8 * size.outputs / 4, 4);
@@ -213,11 +224,10 @@ double time_of(std::vector<Space>& spaces, const std::function<void(Space&)>& wo
 
 Figure measure(const Case& what, std::vector<Space>& spaces, int rounds) {
   const double threads = static_cast<double>(spaces.size());
-  const std::size_t copied = spaces.front().a.size();
+  const std::size_t copied = spaces.front().size;
   Figure figure{.name = what.name, .isa = what.isa};
   for (int round = 0; round < rounds; ++round) {
-    const double copy =
-        time_of(spaces, [&](Space& s) { std::memcpy(s.b.data(), s.a.data(), copied); });
+    const double copy = time_of(spaces, [&](Space& s) { std::memcpy(s.b, s.a, copied); });
     const double run = time_of(spaces, what.run);
     const auto in_and_out = 2 * static_cast<double>(copied);
     figure.copy_gbs = std::max(figure.copy_gbs, threads * in_and_out / copy / 1e9);

@@ -4,23 +4,29 @@
   make_checkpoint.py OUT --shape llama-8b --gb 4.5           random codes, as many layers as fit
   make_checkpoint.py OUT --shape internvl2_5-26b --sparse    the whole shape; codes are holes (zeros)
   make_checkpoint.py OUT --shape kimi-k2 --sparse            compressed-tensors INT4, 10^12 weights
+  make_checkpoint.py OUT --shape llama-3.2-3b-awq            2.25 GB; so in each dialect of llama_3b.py
 
 Scales are always real random numbers, and no code is NaN. Standard library only.
 """
 import argparse
 import array
+import functools
 import json
 import os
 import random
 import struct
 
 from kimi_k2 import kimi_k2
+from llama_3b import DIALECTS, llama_3b, scales
 
 BLOCK = 16 << 20
 SHARD = 5_000_000_000
+SMALL_SHARD = 1_500_000_000  # of the 3B model, so that two threads of a tool have a file each
 # Random bytes without the NaN patterns of e4m3fn; halves without the exponent of infinity and NaN.
 FP8 = bytes(b - 1 if b & 0x7F == 0x7F else b for b in range(256))
 F16 = bytes(b & 0xBF for b in range(256))
+I8 = bytes(b if b != 0x80 else 0x81 for b in range(256))  # no -128
+CODES = {"F8_E4M3": FP8, "F16": F16, "BF16": F16, "I8": I8}
 
 
 def linear(name, rows, cols):
@@ -109,7 +115,8 @@ def internvl2_5_26b(layers):
 
 QUANTIZATION = {"quant_dtype": "float8_e4m3fn", "quant_method": "smooth_quant"}
 SHAPES = {"llama-8b": (llama_8b, 32), "internvl2_5-26b": (internvl2_5_26b, 48), "kimi-k2": (kimi_k2, 61)}
-WIDTH = {"F8_E4M3": 1, "F16": 2, "BF16": 2, "F32": 4, "I32": 4}
+SHAPES.update({f"llama-3.2-3b-{name}": (functools.partial(llama_3b, dialect=name), 28) for name in DIALECTS})
+WIDTH = {"F8_E4M3": 1, "I8": 1, "U8": 1, "F16": 2, "BF16": 2, "F32": 4, "I32": 4}
 
 
 def size(tensor):
@@ -122,7 +129,10 @@ def size(tensor):
 def fill(out, tensor, rng, sparse):
     dtype, values = tensor[1], tensor[3:]
     left = size(tensor)
-    if values:
+    known = None if sparse else scales(tensor, left)
+    if known is not None:
+        out.write(known)
+    elif values:
         out.write(array.array("i", *values).tobytes())
     elif dtype == "F32":
         out.write(array.array("f", (rng.uniform(1e-4, 1e-2) for _ in range(left // 4))).tobytes())
@@ -131,7 +141,7 @@ def fill(out, tensor, rng, sparse):
     else:
         while left:
             block = min(left, BLOCK)
-            out.write(os.urandom(block).translate(FP8 if dtype == "F8_E4M3" else F16))
+            out.write(os.urandom(block).translate(CODES.get(dtype)))
             left -= block
 
 
@@ -149,10 +159,10 @@ def write_shard(path, tensors, rng, sparse):
         out.truncate(8 + len(text) + offset)
 
 
-def shards_of(tensors):
+def shards_of(tensors, limit):
     shards, used = [[]], 0
     for tensor in tensors:
-        if shards[-1] and used + size(tensor) > SHARD:
+        if shards[-1] and used + size(tensor) > limit:
             shards.append([])
             used = 0
         shards[-1].append(tensor)
@@ -160,9 +170,9 @@ def shards_of(tensors):
     return shards
 
 
-def write_all(folder, tensors, config, rng, sparse):
+def write_all(folder, tensors, config, rng, sparse, limit):
     os.makedirs(folder)
-    shards = shards_of(tensors)
+    shards = shards_of(tensors, limit)
     weight_map = {}
     for i, shard in enumerate(shards):
         name = "model.safetensors" if len(shards) == 1 else f"model-{i + 1:05}-of-{len(shards):05}.safetensors"
@@ -191,7 +201,8 @@ def main():
     while args.gb and layers > 1 and sum(map(size, tensors)) > args.gb * 1e9:
         layers -= 1
         tensors, config = build(layers)
-    write_all(args.out, tensors, config, random.Random(args.seed), args.sparse)
+    write_all(args.out, tensors, config, random.Random(args.seed), args.sparse,
+              SMALL_SHARD if args.shape.startswith("llama-3.2-3b") else SHARD)
     print(f"{args.out}: {len(tensors)} tensors, {sum(map(size, tensors)) / 1e9:.2f} GB, {layers} layers")
 
 
