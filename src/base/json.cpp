@@ -192,6 +192,11 @@ class TreeBuilder final : public JsonEvents {
 };
 
 void dump_string(std::string_view text, bool ascii, std::string& out) {
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; };
+  if (std::ranges::all_of(text, is_plain)) {
+    out.append(1, '"').append(text).append(1, '"');
+    return;
+  }
   using nlohmann::detail::error_handler_t;
   out += nlohmann::json(text).dump(-1, ' ', ascii, error_handler_t::replace);
 }

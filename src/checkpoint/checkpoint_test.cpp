@@ -124,6 +124,28 @@ TEST(Checkpoint, RefusesADialectThatItCannotReadByName) {
   EXPECT_EQ(lenient.dense().size(), lenient.source().tensors().size());
 }
 
+TEST(Checkpoint, AFamilyThatNobodyKnowsHasTheSameWeights) {
+  for (const std::string_view name :
+       {"llmcompressor__W8A8__tiny_llama", "autoawq__gemm-w4g128__tiny_llama",
+        "llmcompressor__FP8_DYNAMIC__tiny_llama"}) {
+    const Copy copy(name);
+    Json config = copy.config();
+    config.set("architectures", Json::array({Json("NobodyKnowsForCausalLM")}));
+    config.set("model_type", "nobody_knows");
+    copy.set_config(config);
+    const Checkpoint known = open(corpus_folder(name));
+    const Checkpoint unknown = open(copy.path());
+    EXPECT_FALSE(unknown.architecture().known());
+    EXPECT_TRUE(has_rule(unknown, "config.unknown-architecture"));
+    ASSERT_EQ(unknown.weights().size(), known.weights().size());
+    for (std::size_t i = 0; i < known.weights().size(); ++i) {
+      EXPECT_EQ(unknown.weights()[i].module, known.weights()[i].module);
+      EXPECT_EQ(unknown.weights()[i].scheme, known.weights()[i].scheme);
+      EXPECT_TRUE(unknown.read(unknown.weights()[i]));
+    }
+  }
+}
+
 TEST(Checkpoint, ALoneWeightFileNeedsNoConfig) {
   const TemporaryFolder folder;
   fs::copy(corpus_folder("llmcompressor__W8A8__tiny_llama") / "model.safetensors", folder.path());

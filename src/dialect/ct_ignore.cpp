@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_set>
 
 #include "arch/pattern_tree.h"
 #include "base/text.h"
@@ -19,22 +20,29 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+using Prefixes = std::unordered_set<std::string_view>;
+
+bool is_of_tower(const TargetWeight& weight) { return weight.place.tower != Tower::kLanguage; }
+
 // Every leading run of components of the quantised modules' names: "model", "model.layers", ...
-std::set<std::string, std::less<>> prefixes_of(std::span<const TargetWeight> weights) {
-  std::set<std::string, std::less<>> prefixes;
-  for (const TargetWeight& weight : weights) {
-    for (std::size_t at = weight.module.find('.'); at != std::string::npos;
-         at = weight.module.find('.', at + 1)) {
-      prefixes.insert(weight.module.substr(0, at));
+// Nothing where no module of a tower stays unquantised: nobody asks then.
+Prefixes prefixes_of(const ConfigRequest& request) {
+  Prefixes prefixes;
+  if (std::ranges::none_of(request.unquantized, is_of_tower)) return prefixes;
+  for (const TargetWeight& weight : request.quantized) {
+    const std::string_view module = weight.module;
+    // From the longest on: shorter ones are there with the first that is.
+    bool is_new = prefixes.insert(module).second;
+    for (std::size_t at = module.rfind('.'); is_new && at != std::string_view::npos && at > 0;
+         at = module.rfind('.', at - 1)) {
+      is_new = prefixes.insert(module.substr(0, at)).second;
     }
-    prefixes.insert(weight.module);
   }
   return prefixes;
 }
 
 // "vision_model.encoder.layers.3.mlp.fc1" -> "re:vision_model.*".
-std::string tower_pattern(std::string_view module,
-                          const std::set<std::string, std::less<>>& quantised) {
+std::string tower_pattern(std::string_view module, const Prefixes& quantised) {
   std::size_t at = module.find('.');
   while (at != std::string_view::npos && quantised.contains(module.substr(0, at))) {
     at = module.find('.', at + 1);
@@ -86,12 +94,12 @@ std::string_view ct_class_of(Role role) {
 }
 
 Result<std::vector<std::string>> ct_ignore_list(const ConfigRequest& request) {
-  const auto quantised = prefixes_of(request.quantized);
+  const Prefixes quantised = prefixes_of(request);
   std::vector<std::string> entries;
   std::set<std::string> seen;
   for (const bool towers : {true, false}) {
     for (const TargetWeight& weight : request.unquantized) {
-      if ((weight.place.tower != Tower::kLanguage) != towers) continue;
+      if (is_of_tower(weight) != towers) continue;
       std::string entry =
           towers ? tower_pattern(weight.module, quantised) : layer_pattern(weight.module);
       if (seen.insert(entry).second) entries.push_back(std::move(entry));

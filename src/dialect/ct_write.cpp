@@ -27,7 +27,13 @@ struct Group {
 // Groups by what the config states: scale dtypes are the tensors' own business.
 Result<std::vector<Group>> group_by_scheme(std::span<const TargetWeight> weights) {
   std::vector<Group> groups;
+  const Scheme* last = nullptr;  // mostly that of the next one too
+  std::size_t last_group = 0;
   for (const TargetWeight& weight : weights) {
+    if (last != nullptr && *last == weight.scheme) {
+      groups[last_group].weights.push_back(&weight);
+      continue;
+    }
     Scheme scheme = weight.scheme;
     const Codec* codec = ct_codec_for(scheme);
     if (codec == nullptr) {
@@ -37,6 +43,8 @@ Result<std::vector<Group>> group_by_scheme(std::span<const TargetWeight> weights
     if (!scheme.outer && scheme.scale_dtype != DType::kF8E8M0) scheme.scale_dtype = DType::kF32;
     const auto at =
         std::ranges::find_if(groups, [&](const Group& g) { return g.scheme == scheme; });
+    last = &weight.scheme;
+    last_group = static_cast<std::size_t>(at - groups.begin());
     if (at != groups.end()) {
       at->weights.push_back(&weight);
     } else {
@@ -102,7 +110,8 @@ Json targets(const Group& group, bool alone) {
   for (const TargetWeight* weight : group.weights) {
     if (alone) {
       const std::string_view class_name = ct_class_of(weight->place.role);
-      names.emplace_back(class_name.empty() ? "Linear" : class_name);
+      const std::string_view name = class_name.empty() ? "Linear" : class_name;
+      if (names.empty() || names.back() != name) names.emplace_back(name);
       continue;
     }
     names.push_back(weight->module);

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "engine/check.h"
+#include "plan/examples.h"
 #include "plan/plan.h"
 #include "plan/receipt.h"
 
@@ -68,16 +69,32 @@ struct Search {
   }
 };
 
-}  // namespace
+// From so many weights on, candidates are first tried on one weight of each kind.
+constexpr std::size_t kManyWeights = 10'000;
 
-Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine,
-                           PlanRequest request) {
-  RQ_TRY(const EngineId id, parse_engine(engine));
-  request.counts_dequantise = true;
-  Search search;
+// What a few weights of a plan for the candidate already show: nothing against it, or it is noted.
+Result<bool> is_hopeful(const Checkpoint& checkpoint, const Candidate& candidate,
+                        const PlanRequest& request, const EngineId& engine, Search& search) {
+  const auto plan = make_example_plan(checkpoint, request);
+  if (!plan) {
+    search.note(candidate, plan.error().message());
+    return false;
+  }
+  if (!search.beats_best(*plan)) return false;
+  RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, engine));
+  if (report.verdict != Verdict::kYes) search.note(candidate, report.summary);
+  return report.verdict == Verdict::kYes;
+}
+
+Result<void> search_all(const Checkpoint& checkpoint, PlanRequest& request, const EngineId& id,
+                        bool tries_examples, Search& search) {
   for (const Candidate& candidate : candidates(checkpoint)) {
     request.target = candidate.target;
     request.keep_config = candidate.keep_config;
+    if (tries_examples) {
+      RQ_TRY(const bool hopeful, is_hopeful(checkpoint, candidate, request, id, search));
+      if (!hopeful) continue;
+    }
     auto plan = make_plan(checkpoint, request);
     if (!plan) {
       search.note(candidate, plan.error().message());
@@ -91,6 +108,22 @@ Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine
     }
     search.best = *std::move(plan);
     if (search.best->losses.empty()) break;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine,
+                           PlanRequest request) {
+  RQ_TRY(const EngineId id, parse_engine(engine));
+  request.counts_dequantise = true;
+  Search search;
+  const bool many = checkpoint.weights().size() >= kManyWeights;
+  RQ_CHECK(search_all(checkpoint, request, id, many, search));
+  if (many && !search.best) {
+    search.notes.clear();
+    RQ_CHECK(search_all(checkpoint, request, id, false, search));
   }
   if (!search.best) {
     return refused(fmt::format("nothing that requant can write is known to run on {}: {}", engine,

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
+#include "base/name_index.h"
 #include "base/text.h"
 #include "plan/config_edit.h"
+#include "plan/examples.h"
 #include "plan/memory.h"
 #include "plan/plan.h"
 #include "plan/quantise_steps.h"
@@ -28,8 +29,8 @@ bool is_kv_scale(std::string_view name) {
 // Builds a Plan piece by piece.
 class Planner {
  public:
-  Planner(const Checkpoint& checkpoint, const PlanRequest& request)
-      : checkpoint_(checkpoint), request_(request) {
+  Planner(const Checkpoint& checkpoint, const PlanRequest& request, bool only_examples)
+      : checkpoint_(checkpoint), request_(request), only_examples_(only_examples) {
     plan_.target = request.target;
   }
 
@@ -41,8 +42,11 @@ class Planner {
                      "`requant quantize` quantises it");
     }
     RQ_CHECK(add_regrouped());
+    Examples examples;
     for (const Weight& weight : checkpoint_.weights()) {
-      if (!is_regrouped(weight.parts.front().second)) RQ_CHECK(add_weight(weight, request_.target));
+      if (is_regrouped(weight.parts.front().second)) continue;
+      if (only_examples_ && !examples.is_new(weight)) continue;
+      RQ_CHECK(add_weight(weight, request_.target));
     }
     for (const DenseTensor& tensor : checkpoint_.dense()) {
       if (is_regrouped(tensor.tensor)) continue;
@@ -360,12 +364,15 @@ class Planner {
   }
 
   Result<void> check_names() const {
-    std::set<std::string_view> names;
-    for (const OutputTensor& output : plan_.outputs) {
-      if (names.insert(output.tensor.name).second) continue;
-      return refused(printable(output.tensor.name) + ": two tensors of the result have this name");
+    NameIndex names(plan_.outputs.size());
+    const auto name_of = [&](std::uint32_t i) {
+      return std::string_view(plan_.outputs[i].tensor.name);
+    };
+    for (std::uint32_t i = 0; i < plan_.outputs.size(); ++i) {
+      if (names.insert(name_of(i), i, name_of)) continue;
+      return refused(printable(name_of(i)) + ": two tensors of the result have this name");
     }
-    if (names.empty()) return refused("there are no tensors to convert");
+    if (plan_.outputs.empty()) return refused("there are no tensors to convert");
     return {};
   }
 
@@ -403,6 +410,7 @@ class Planner {
 
   const Checkpoint& checkpoint_;
   const PlanRequest& request_;
+  bool only_examples_;
   Plan plan_;
   std::vector<ShardItem> shard_items_;
   bool quantises_ = false;  // the recipe has found a weight
@@ -416,7 +424,11 @@ std::string_view name_of(FileAction action) {
 }
 
 Result<Plan> make_plan(const Checkpoint& checkpoint, const PlanRequest& request) {
-  return Planner(checkpoint, request).run();
+  return Planner(checkpoint, request, false).run();
+}
+
+Result<Plan> make_example_plan(const Checkpoint& checkpoint, const PlanRequest& request) {
+  return Planner(checkpoint, request, true).run();
 }
 
 Result<void> check_losses(const Plan& plan, LossSet allowed) {

@@ -31,6 +31,28 @@ struct Bundle {
   std::int64_t cols = 0;  // of the result; 0: as the source has them
 };
 
+// A stack's tensor has the name of its module, other weights end in ".weight".
+std::string_view module_of(const DenseTensor& tensor) {
+  std::string_view name = tensor.tensor->name;
+  constexpr std::string_view kSuffix = ".weight";
+  if (name.ends_with(kSuffix)) name.remove_suffix(kSuffix.size());
+  return name;
+}
+
+// False where every matrix stays one of its own: nothing is to be merged or padded, and no matrix
+// holds others.
+bool may_regroup(const Checkpoint& checkpoint, const RegroupRequest& request) {
+  const bool merges = request.layout.fused == Structure::kMerged ||
+                      request.layout.experts == Structure::kMerged ||
+                      request.target.dialect->stacks == StackRule::kAlways;
+  if (merges || request.padded_config != nullptr) return true;
+  const auto holds_others = [&](std::string_view module) {
+    return checkpoint.architecture().composition(module, checkpoint.config()).has_value();
+  };
+  return std::ranges::any_of(checkpoint.weights(), holds_others, &Weight::module) ||
+         std::ranges::any_of(checkpoint.dense(), holds_others, module_of);
+}
+
 class Regrouper {
  public:
   Regrouper(const Checkpoint& checkpoint, const RegroupRequest& request)
@@ -43,14 +65,6 @@ class Regrouper {
   }
 
  private:
-  // A stack's tensor has the name of its module, other weights end in ".weight".
-  static std::string_view module_of(const DenseTensor& tensor) {
-    std::string_view name = tensor.tensor->name;
-    constexpr std::string_view kSuffix = ".weight";
-    if (name.ends_with(kSuffix)) name.remove_suffix(kSuffix.size());
-    return name;
-  }
-
   Result<void> visit(std::string_view module) {
     const Architecture& architecture = checkpoint_.architecture();
     const Json& config = checkpoint_.config();
@@ -381,6 +395,7 @@ Result<LayoutRequest> parse_layout(const std::vector<std::string>& words) {
 }
 
 Result<Regrouping> regroup(const Checkpoint& checkpoint, const RegroupRequest& request) {
+  if (!may_regroup(checkpoint, request)) return Regrouping();
   return Regrouper(checkpoint, request).run();
 }
 

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
+#include "base/name_index.h"
+#include "base/natural_order.h"
 #include "base/text.h"
 
 namespace requant {
 namespace {
+
+constexpr std::size_t kIndexLine = 48;  // of an index, besides the name
 
 struct Group {
   std::uint64_t bytes = 0;
@@ -17,14 +20,20 @@ struct Group {
 
 // In the order in which the first tensor of each key comes.
 std::vector<Group> group_by_key(const std::vector<ShardItem>& items,
+                                const std::vector<std::uint32_t>& order,
                                 const std::vector<OutputTensor>& outputs) {
   std::vector<Group> groups;
-  std::map<std::string_view, std::size_t> by_key;
-  for (const ShardItem& item : items) {
-    const auto [found, fresh] = by_key.emplace(item.key, groups.size());
-    if (fresh) groups.emplace_back();
-    groups[found->second].bytes += outputs[item.output].bytes;
-    groups[found->second].outputs.push_back(item.output);
+  std::vector<std::uint32_t> first_items;  // of the groups
+  NameIndex by_key(items.size());
+  const auto key_of = [&](std::uint32_t i) { return std::string_view(items[first_items[i]].key); };
+  for (const std::uint32_t i : order) {
+    auto group = static_cast<std::uint32_t>(groups.size());
+    if (by_key.insert(items[i].key, group, key_of, &group)) {
+      groups.emplace_back();
+      first_items.push_back(i);
+    }
+    groups[group].bytes += outputs[items[i].output].bytes;
+    groups[group].outputs.push_back(items[i].output);
   }
   return groups;
 }
@@ -46,11 +55,11 @@ std::string shard_key(const std::string& module, const Module& place) {
 
 std::vector<Shard> make_shards(std::vector<ShardItem> items, std::vector<OutputTensor>& outputs,
                                std::uint64_t max_bytes) {
-  std::ranges::sort(items, [&](const ShardItem& a, const ShardItem& b) {
-    return natural_less(outputs[a.output].tensor.name, outputs[b.output].tensor.name);
+  const auto order = natural_order(items.size(), [&](std::size_t i) {
+    return std::string_view(outputs[items[i].output].tensor.name);
   });
   std::vector<Shard> shards;
-  for (Group& group : group_by_key(items, outputs)) {
+  for (Group& group : group_by_key(items, order, outputs)) {
     if (shards.empty() ||
         (shards.back().bytes > 0 && shards.back().bytes + group.bytes > max_bytes)) {
       shards.emplace_back();
@@ -68,20 +77,29 @@ std::vector<Shard> make_shards(std::vector<ShardItem> items, std::vector<OutputT
 
 std::string shard_index(const Plan& plan) {
   if (plan.shards.size() < 2) return {};
-  std::map<std::string, std::string> file_of;
   std::uint64_t total = 0;
+  std::size_t size = 0;
   for (const OutputTensor& output : plan.outputs) {
-    file_of.emplace(output.tensor.name, plan.shards[output.shard].file);
     total += output.bytes;
+    size += output.tensor.name.size() + kIndexLine;
   }
-  std::vector<Json::Member> map;
-  for (auto& [name, file] : file_of) map.emplace_back(name, file);
-  Json metadata = Json::object();
-  metadata.set("total_size", Json(total));
-  Json index = Json::object();
-  index.set("metadata", std::move(metadata));
-  index.set("weight_map", Json::object(std::move(map)));
-  return index.dump(2) + "\n";
+  // As Json::dump(2) would write it: a tree of 200,000 names would need five times its text.
+  std::string text = fmt::format(
+      "{{\n  \"metadata\": {{\n    \"total_size\": {}\n  }},\n  \"weight_map\": {{", total);
+  text.reserve(text.size() + size);
+  std::string_view separator = "\n";
+  for (const Shard& shard : plan.shards) {
+    const std::string file = Json(shard.file).dump();
+    for (const std::uint32_t output : shard.outputs) {
+      text += separator;
+      text += "    ";
+      text += Json(plan.outputs[output].tensor.name).dump();
+      text += ": ";
+      text += file;
+      separator = ",\n";
+    }
+  }
+  return text + "\n  }\n}\n";
 }
 
 }  // namespace requant
