@@ -27,8 +27,11 @@ struct ConvertOptions {
   int pad_for_tp = 0;
   std::uint64_t max_shard_bytes = 5'000'000'000;
   std::filesystem::path tokenizer_from;  // empty: the input's own tokenizer and processor files
-  bool overwrite = false;                // an earlier output of requant may be replaced
-  int threads = 0;                       // 0: as many as there are CPUs
+  // One scale for weights that engines load as one matrix (q/k/v, gate/up), where the result has
+  // one scale for a tensor; what takes over another's scale is rounded to it, which needs leave.
+  bool harmonise_fused = false;
+  bool overwrite = false;  // an earlier output of requant may be replaced
+  int threads = 0;         // 0: as many as there are CPUs
 };
 
 // A tensor of the output.
@@ -49,6 +52,7 @@ struct ConvertLoss {
   std::uint64_t weights = 0;
   std::string first;  // a weight that it happens to
   bool allowed = false;
+  bool certain = true;  // false: only where the numbers do not fit, which reading them tells
 };
 
 struct ConvertFile {
@@ -85,7 +89,7 @@ struct ConvertPlan {
   std::uint64_t peak_memory_bytes = 0;   // an upper bound
   bool config_changes = true;
 
-  bool is_allowed() const;  // every loss has leave
+  bool is_allowed() const;  // every certain loss has leave
 };
 
 struct ConvertRepair {
@@ -93,10 +97,21 @@ struct ConvertRepair {
   std::uint64_t rows = 0;
 };
 
+// What a loss that had leave did.
+struct ConvertLossTaken {
+  std::string loss;  // "scale-rounding"
+  std::uint64_t weights = 0;
+  std::uint64_t codes = 0;   // whose value changed
+  std::uint64_t scales = 0;  // that changed
+  double max_relative = 0;   // the largest change of a value, over its weight's largest magnitude
+  std::string worst;         // the weight of that change
+};
+
 struct ConvertReport {
   ConvertPlan plan;
   std::uint64_t repaired_weights = 0;
   std::vector<ConvertRepair> repairs;
+  std::vector<ConvertLossTaken> losses;  // none: every weight has the source's values
 };
 
 // Bytes of weights done, of all.

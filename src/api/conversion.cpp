@@ -35,8 +35,9 @@ Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
                       .tokenizer_from = options.tokenizer_from,
                       .layout = layout,
                       .pad_for_ranks = options.pad_for_tp,
-                      .may_requantise = prepared.allowed.has(Loss::kRequantise),
+                      .leave = prepared.allowed,
                       .searches_scales = conversion.searches_scales,
+                      .harmonises_fused = options.harmonise_fused,
                       .recipe = conversion.recipe ? &*conversion.recipe : nullptr,
                       .input_scales = conversion.input_scales ? &*conversion.input_scales : nullptr,
                       .threads = thread_limit()};
@@ -64,7 +65,8 @@ ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan) {
   }
   for (const PlannedLoss& loss : plan.loss_list) {
     out.losses.push_back({std::string(name_of(loss.loss)), std::string(meaning_of(loss.loss)),
-                          loss.bound, loss.weights, loss.first, prepared.allowed.has(loss.loss)});
+                          loss.bound, loss.weights, loss.first, prepared.allowed.has(loss.loss),
+                          loss.certain});
   }
   for (const GrownSize& size : plan.grown) out.padded.push_back({size.key, size.from, size.to});
   out.repairable_weights = plan.repairable_weights;
@@ -104,7 +106,12 @@ Result<ConvertReport> run_now(const Conversion& conversion, const Progress& prog
 
   ConvertReport report{.plan = describe_plan(prepared, plan),
                        .repaired_weights = done.repaired_weights,
-                       .repairs = {}};
+                       .repairs = {},
+                       .losses = {}};
+  for (const LossSummary& loss : done.losses) {
+    report.losses.push_back({std::string(name_of(loss.loss)), loss.weights, loss.codes, loss.scales,
+                             loss.max_relative, loss.worst});
+  }
   for (const WeightStep& step : plan.weights) {
     const std::uint32_t output = step.outputs.front().second;
     const std::size_t rows = done.tensors[output].repaired_rows.size();

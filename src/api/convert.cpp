@@ -43,6 +43,7 @@ Json plan_json(const ConvertPlan& plan, const char* schema) {
                                   {"bound", loss.bound},
                                   {"weights", loss.weights},
                                   {"first", loss.first},
+                                  {"certain", loss.certain},
                                   {"allowed", loss.allowed}});
            }));
   json.set("padded", array_of(plan.padded, [](const ConvertPadding& size) {
@@ -70,7 +71,8 @@ Json plan_json(const ConvertPlan& plan, const char* schema) {
 }  // namespace
 
 bool ConvertPlan::is_allowed() const {
-  return std::ranges::all_of(losses, [](const ConvertLoss& loss) { return loss.allowed; });
+  return std::ranges::all_of(losses,
+                             [](const ConvertLoss& loss) { return loss.allowed || !loss.certain; });
 }
 
 Result<ConvertPlan> plan_conversion(const ConvertOptions& options) {
@@ -90,6 +92,14 @@ std::string to_json(const ConvertReport& report) {
   json.set("repaired_weights", report.repaired_weights);
   json.set("repairs", array_of(report.repairs, [](const ConvertRepair& repair) {
              return Json::object({{"tensor", repair.tensor}, {"rows", repair.rows}});
+           }));
+  json.set("losses_taken", array_of(report.losses, [](const ConvertLossTaken& loss) {
+             return Json::object({{"loss", loss.loss},
+                                  {"weights", loss.weights},
+                                  {"codes", loss.codes},
+                                  {"scales", loss.scales},
+                                  {"max_relative", loss.max_relative},
+                                  {"worst", loss.worst}});
            }));
   return json.dump(2) + "\n";
 }

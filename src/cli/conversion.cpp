@@ -58,16 +58,17 @@ void print_plan(const ConvertPlan& plan) {
   }
   if (plan.losses.empty()) print("losses: none\n");
   for (const ConvertLoss& loss : plan.losses) {
-    print(fmt::format("loss {}: {} weights, first {}; {}{}{}\n", styled(loss.loss, Style::kYellow),
-                      loss.weights, loss.first, loss.meaning,
-                      loss.bound.empty() ? "" : ", " + loss.bound,
-                      loss.allowed ? "" : "; needs --allow " + loss.loss));
+    const std::string where = loss.certain ? "" : " where the numbers do not fit";
+    print(fmt::format("loss {}{}: {} weights, first {}; {}{}{}\n",
+                      styled(loss.loss, Style::kYellow), where, loss.weights, loss.first,
+                      loss.meaning, loss.bound.empty() ? "" : ", " + loss.bound,
+                      loss.allowed ? "" : "; needs --allow " + loss.loss + where));
   }
 }
 
 int refuse_losses(const ConvertPlan& plan) {
   for (const ConvertLoss& loss : plan.losses) {
-    if (loss.allowed) continue;
+    if (loss.allowed || !loss.certain) continue;
     return report(
         refused(fmt::format("{}: {} needs --allow {}", loss.first, loss.loss, loss.loss)));
   }
@@ -78,10 +79,20 @@ void print_report(const ConvertReport& report, const ConvertOptions& options) {
   for (const ConvertRepair& repair : report.repairs) {
     print(fmt::format("repaired {}: {} rows of scale 0\n", repair.tensor, repair.rows));
   }
+  for (const ConvertLossTaken& loss : report.losses) {
+    std::string what;
+    if (loss.codes > 0) what += fmt::format(", {} codes changed", loss.codes);
+    if (loss.scales > 0) what += fmt::format(", {} scales changed", loss.scales);
+    if (loss.max_relative > 0) {
+      what += fmt::format(", by at most {:.3g} of the largest value of {}", loss.max_relative,
+                          loss.worst);
+    }
+    print(fmt::format("loss {}: {} weights{}\n", loss.loss, loss.weights, what));
+  }
   print(fmt::format("{}: {} tensors, {}, {} to {}{}\n", options.output.string(),
                     report.plan.tensors.size(), human_bytes(report.plan.output_bytes),
                     report.plan.from, report.plan.to,
-                    report.plan.losses.empty() ? "" : ", with the losses given leave"));
+                    report.losses.empty() ? "" : ", with the losses given leave"));
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ std::function<int()> add(CLI::App& app) {
   app.add_option("--for", options.for_engine, "ENGINE@VERSION: what loses least and runs there")
       ->excludes(to);
   app.add_option("--allow", options.allow, "losses that may be taken, or all")->delimiter(',');
+  app.add_flag("--harmonise-fused", options.harmonise_fused,
+               "one scale for q/k/v and for gate/up, where a tensor has one: the largest");
   return [arguments] {
     return run_conversion(
         *arguments, "convert", [&] { return plan_conversion(arguments->options); },

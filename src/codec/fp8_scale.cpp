@@ -1,6 +1,6 @@
 // FP8 with one scale for the tensor (AutoFP8, vLLM's fp8) or for each row (fbgemm_fp8).
 //
-//   weight        F8_E4M3           [out, in]
+//   weight        F8_E4M3[FNUZ]     [out, in]
 //   weight_scale  F32 | BF16 | F16  [1] | [out, 1]
 //   input_scale   F32               [1]; only static activations
 //
@@ -13,8 +13,8 @@ namespace requant {
 namespace {
 
 bool holds_here(const Scheme& s) {
-  return s.element == Element::kE4M3Fn && (s.grid.is_tensor() || s.grid.is_channel()) &&
-         s.scale_dtype != DType::kF8E8M0;
+  return (s.element == Element::kE4M3Fn || s.element == Element::kE4M3Fnuz) &&
+         (s.grid.is_tensor() || s.grid.is_channel()) && s.scale_dtype != DType::kF8E8M0;
 }
 
 constexpr ScaledLayout kLayout = {.codec = "fp8-scale",

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 
-#include "base/threads.h"
+#include "codec/transform_scales.h"
 #include "kernel/scan_fp8.h"
 #include "tensor/float_formats.h"
 
@@ -69,74 +68,6 @@ Result<TensorBuilder> copy_of(const Tensor& tensor) {
   return copy;
 }
 
-// Rounds to F32, F16 or BF16.
-void store(TensorBuilder& out, DType dtype, std::int64_t index, float value) {
-  switch (dtype) {
-    case DType::kF16:
-      out.as<std::uint16_t>()[at(index)] = f32_to_f16(value);
-      break;
-    case DType::kBF16:
-      out.as<std::uint16_t>()[at(index)] = f32_to_bf16(value);
-      break;
-    default:
-      out.as<float>()[at(index)] = value;
-      break;
-  }
-}
-
-// By e5m2 code: the e4m3fn code of its value x 2^-7, and the value's change by that rounding.
-struct CodeTable {
-  std::array<std::uint8_t, 256> code = {};
-  std::array<float, 256> value = {};
-  std::array<float, 256> change = {};
-};
-
-CodeTable e5m2_table() {
-  CodeTable table;
-  for (std::size_t i = 0; i < 256; ++i) {
-    const float value = e5m2_to_f32(static_cast<std::uint8_t>(i));
-    if (!std::isfinite(value)) continue;
-    table.code[i] = f32_to_e4m3fn(value * 0x1p-7F);
-    table.value[i] = std::fabs(value);
-    table.change[i] = std::fabs(e4m3fn_to_f32(table.code[i]) * 0x1p7F - value);
-  }
-  return table;
-}
-
-void round_row(const CodeTable& table, std::span<const std::uint8_t> from,
-               std::span<std::uint8_t> to, CodeRounding& rounding) {
-  float largest = 0;
-  float change = 0;
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    to[i] = table.code[from[i]];
-    rounding.codes += table.change[from[i]] != 0 ? 1 : 0;
-    largest = std::max(largest, table.value[from[i]]);
-    change = std::max(change, table.change[from[i]]);
-  }
-  if (largest > 0) {
-    rounding.max_relative =
-        std::max(rounding.max_relative, static_cast<double>(change) / static_cast<double>(largest));
-  }
-}
-
-Result<Tensor> scales_times_128(const Tensor& scales) {
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(scales.dtype, scales.shape));
-  const std::int64_t count = scales.elements();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double scale = element_as_double(scales, i) * 128;
-    store(out, scales.dtype, i, static_cast<float>(scale));
-  }
-  Tensor result = std::move(out).finish();
-  for (std::int64_t i = 0; i < count; ++i) {
-    // Powers of two are exact but at the ends of the range.
-    if (element_as_double(result, i) != element_as_double(scales, i) * 128) {
-      return refused(
-          fmt::format("scale {} of {} does not take a factor of 128", i, name_of(scales.dtype)));
-    }
-  }
-  return result;
-}
-
 }  // namespace
 
 Result<ZeroRowRepair> repair_zero_rows(const QuantizedWeight& weight) {
@@ -157,7 +88,7 @@ Result<ZeroRowRepair> repair_zero_rows(const QuantizedWeight& weight) {
   RQ_TRY(TensorBuilder scales, copy_of(weight.scales));
   for (const std::int64_t row : repair.rows) {
     std::ranges::fill(codes.bytes().subspan(at(row * weight.cols), at(weight.cols)), std::byte{0});
-    store(scales, scheme.scale_dtype, row, 1);
+    store_scale(scales, scheme.scale_dtype, row, 1);
   }
   repair.weight.codes = std::move(codes).finish();
   repair.weight.scales = std::move(scales).finish();
@@ -178,74 +109,6 @@ Result<void> check_sound(const QuantizedWeight& weight) {
     if (specials(weight.scheme.element, codes_of_row(weight, row)) != 0) return special_code(row);
   }
   return {};
-}
-
-Result<CodeRounding> e5m2_to_e4m3fn(const QuantizedWeight& weight) {
-  if (weight.scheme.element != Element::kE5M2) {
-    return refused("codes are " + std::string(name_of(weight.scheme.element)) + ", not e5m2");
-  }
-  if (!is_half_or_single(weight.scheme.scale_dtype)) {
-    return refused(fmt::format("scales are {}", name_of(weight.scheme.scale_dtype)));
-  }
-  RQ_CHECK(check_sound(weight));
-  CodeRounding rounding{.weight = weight};
-  RQ_TRY(rounding.weight.scales, scales_times_128(weight.scales));
-  RQ_TRY(TensorBuilder codes, TensorBuilder::make(DType::kU8, weight.codes.shape));
-  const CodeTable table = e5m2_table();
-  for (std::int64_t row = 0; row < weight.rows; ++row) {
-    const auto to = codes.as<std::uint8_t>().subspan(at(row * weight.cols), at(weight.cols));
-    round_row(table, codes_of_row(weight, row), to, rounding);
-  }
-  rounding.weight.codes = std::move(codes).finish();
-  rounding.weight.scheme.element = Element::kE4M3Fn;
-  Activations& activations = rounding.weight.scheme.activations;
-  // A static scale was chosen for e5m2's range, so only dynamic activations follow.
-  if (activations.kind == ActivationKind::kDynamic && activations.element == Element::kE5M2) {
-    activations.element = Element::kE4M3Fn;
-  }
-  return rounding;
-}
-
-Result<ScaleRounding> with_scale_dtype(const QuantizedWeight& weight, DType dtype) {
-  ScaleRounding rounding{.weight = weight};
-  const DType own = weight.scheme.scale_dtype;
-  if (!is_half_or_single(dtype) || !(is_half_or_single(own) || own == DType::kF8E8M0)) {
-    return refused(fmt::format("scales of {} have no form in {}",
-                               name_of(weight.scheme.scale_dtype), name_of(dtype)));
-  }
-  if (dtype == weight.scheme.scale_dtype) return rounding;
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(dtype, weight.scales.shape));
-  const std::int64_t count = weight.scales.elements();
-  for (std::int64_t i = 0; i < count; ++i) {
-    store(out, dtype, i, static_cast<float>(element_as_double(weight.scales, i)));
-  }
-  Tensor scales = std::move(out).finish();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double before = element_as_double(weight.scales, i);
-    const double after = element_as_double(scales, i);
-    if (std::isfinite(before) && (!std::isfinite(after) || (after == 0 && before != 0))) {
-      return refused(fmt::format("scale {} is beyond {}", before, name_of(dtype)));
-    }
-    rounding.scales += after != before && !std::isnan(before) ? 1 : 0;
-  }
-  rounding.weight.scales = std::move(scales);
-  rounding.weight.scheme.scale_dtype = dtype;
-  return rounding;
-}
-
-Result<OuterTurn> with_outer_orientation(const QuantizedWeight& weight, Orientation orientation) {
-  const float outer = weight.outer_scales.as<float>()[0];
-  const float turned = 1.0F / outer;
-  if (!(turned > 0) || !std::isfinite(turned)) {
-    return refused(fmt::format("the outer scale {} has no reciprocal", outer));
-  }
-  OuterTurn out{.weight = weight, .exact = false};
-  out.exact = static_cast<double>(outer) * static_cast<double>(turned) == 1.0;
-  RQ_TRY(TensorBuilder builder, TensorBuilder::make(DType::kF32, weight.outer_scales.shape));
-  builder.as<float>()[0] = turned;
-  out.weight.outer_scales = std::move(builder).finish();
-  out.weight.scheme.outer->orientation = orientation;
-  return out;
 }
 
 QuantizedWeight with_activations(QuantizedWeight weight, const Activations& activations) {

@@ -112,6 +112,7 @@ const Dialect k_dialect_compressed_tensors = {
     .writer = writer,
     .codec_for = ct_codec_for,
     .quantization_config = ct_quantization_config,
+    .kv_scales = KvScales::kAttention,
     .quant_methods = kMethod,
 };
 

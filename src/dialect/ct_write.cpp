@@ -144,6 +144,15 @@ void add_groups_without_weights(const Json* own, Json& groups, std::size_t next)
   }
 }
 
+// The source's own words, or what the scales that come from elsewhere are.
+Json cache_scheme(const ConfigRequest& request, const Json* own) {
+  const Json* stated = own == nullptr ? nullptr : own->find("kv_cache_scheme");
+  if (stated != nullptr) return *stated;
+  if (!request.kv_cache) return nullptr;
+  const Element element = request.kv_cache->is_float ? Element::kE4M3Fn : Element::kInt;
+  return args(element, request.kv_cache->bits, true, "tensor", false);
+}
+
 bool needs_version(const Group& group) {
   return group.codec->name == "ct-pack" && 32 % group.scheme.bits != 0;
 }
@@ -172,12 +181,11 @@ Result<Json> ct_quantization_config(const ConfigRequest& request) {
   }
   const Json* own = own_block(request);
   add_groups_without_weights(own, config_groups, groups.size());
-  const Json* cache = own == nullptr ? nullptr : own->find("kv_cache_scheme");
   Json block = Json::object();
   block.set("quant_method", "compressed-tensors");
   block.set("format", format);
   block.set("quantization_status", "compressed");
-  block.set("kv_cache_scheme", cache == nullptr ? Json(nullptr) : *cache);
+  block.set("kv_cache_scheme", cache_scheme(request, own));
   block.set("ignore", std::move(ignore));
   block.set("config_groups", std::move(config_groups));
   if (std::ranges::any_of(groups, needs_version)) block.set("version", kPackingVersion);

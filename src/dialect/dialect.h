@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "codec/codec.h"
 #include "container/container.h"
+#include "dialect/kv_cache.h"
 #include "dialect/module_table.h"
 
 namespace requant {
@@ -100,6 +102,8 @@ struct ConfigRequest {
   std::span<const TargetWeight> quantized;
   // Linear-like modules (role Linear, Expert, LmHead, Router, of any tower) that stay dense.
   std::span<const TargetWeight> unquantized;
+  // Scales of the KV cache that another dialect wrote go over with the weights.
+  std::optional<KvCache> kv_cache = {};
 };
 
 // Whether a dialect's readers know tensors that hold all experts of a layer.
@@ -124,6 +128,9 @@ struct Dialect {
   Result<Json> (*quantization_config)(const ConfigRequest&) = nullptr;
   // Files besides config.json that this dialect's readers want, by name.
   Result<std::map<std::string, Json>> (*side_files)(const ConfigRequest&) = nullptr;
+
+  // Where its readers look for scales of an FP8 KV cache.
+  KvScales kv_scales = KvScales::kNone;
 
   // The values of quant_method that mean this dialect, separated by spaces.
   std::string_view quant_methods = {};

@@ -5,6 +5,8 @@
 //                                      a divisor where weight_scale_semantics is "inverse"
 //   X.weight F8 + X.weight_scale       a multiplier per tensor (AutoFP8, vLLM)
 //
+// F8 is E4M3 or E5M2; E4M3FNUZ, AMD's, is read and written too.
+//
 // In config.json {"quant_method": "fp8", "activation_scheme": "dynamic" | "static",
 // "weight_block_size": [128, 128] | null}. Blocks go with activations that are dynamic per group of
 // a block's columns.
@@ -24,7 +26,9 @@ namespace {
 constexpr std::string_view kMethod = "fp8";
 constexpr std::string_view kInverse = "weight_scale_inv";
 
-bool is_fp8(DType dtype) { return dtype == DType::kF8E4M3 || dtype == DType::kF8E5M2; }
+bool is_fp8(DType dtype) {
+  return dtype == DType::kF8E4M3 || dtype == DType::kF8E5M2 || dtype == DType::kF8E4M3Fnuz;
+}
 
 bool is_fp8_matrix(const ModuleTensors& module) {
   const TensorInfo* weight = module.find("weight");
@@ -242,14 +246,26 @@ WriterGuess writer(const Facts& facts) {
 
 bool is_blocks(const Scheme& s) { return s.grid.block_rows > 1 && s.grid.block_cols > 1; }
 
+// The config has no word for the activations' element: it is that of the weights, but for fnuz,
+// which stands for e4m3fn.
+Element element_of_activations(const Scheme& scheme) {
+  return scheme.element == Element::kE4M3Fnuz ? Element::kE4M3Fn : scheme.element;
+}
+
+std::string_view format_of(Element element) {
+  if (element == Element::kE5M2) return "e5m2";
+  return element == Element::kE4M3Fnuz ? "e4m3fnuz" : "e4m3";
+}
+
 const Codec* codec_for(const Scheme& scheme) {
-  Activations grouped = Activations::dynamic_token(scheme.element);
+  const Element element = element_of_activations(scheme);
+  Activations grouped = Activations::dynamic_token(element);
   grouped.granularity = Granularity::kGroup;
   grouped.group = scheme.grid.block_cols;
   const bool blocks = is_blocks(scheme) && scheme.activations == grouped;
-  const bool tensor = scheme.grid.is_tensor() &&
-                      (scheme.activations == Activations::dynamic_token(scheme.element) ||
-                       scheme.activations == Activations::static_tensor(scheme.element));
+  const bool tensor =
+      scheme.grid.is_tensor() && (scheme.activations == Activations::dynamic_token(element) ||
+                                  scheme.activations == Activations::static_tensor(element));
   if (!blocks && !tensor) return nullptr;
   const Codec* codec = find_codec(blocks ? "fp8-scale-inv" : "fp8-scale");
   return codec->holds(scheme) ? codec : nullptr;
@@ -269,7 +285,7 @@ Result<Json> quantization_config(const ConfigRequest& request) {
   }
   Json block = Json::object();
   block.set("quant_method", kMethod);
-  block.set("fmt", first.element == Element::kE5M2 ? "e5m2" : "e4m3");
+  block.set("fmt", format_of(first.element));
   const bool is_static = first.activations.kind == ActivationKind::kStatic;
   block.set("activation_scheme", is_static ? "static" : "dynamic");
   Json size = nullptr;
@@ -298,6 +314,7 @@ const Dialect k_dialect_fp8 = {
     .writer = writer,
     .codec_for = codec_for,
     .quantization_config = quantization_config,
+    .kv_scales = KvScales::kAttention,
     .quant_methods = kMethod,
     .scales_are_f32 = true,
 };

@@ -196,6 +196,7 @@ const Dialect k_dialect_modelopt = {
     .codec_for = codec_for,
     .quantization_config = modelopt_quantization_config,
     .side_files = modelopt_side_files,
+    .kv_scales = KvScales::kProjection,
     .quant_methods = "modelopt modelopt_fp4 modelopt_mxfp8 modelopt_mixed",
     .scales_are_f32 = true,
 };

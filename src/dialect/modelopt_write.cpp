@@ -68,28 +68,6 @@ Result<Statement> statement_of(const ConfigRequest& request) {
   return statement;
 }
 
-// The source's own word on the cache, where the source is ModelOpt's too: its scales go over with
-// the other tensors.
-const Json* kv_cache_scheme(const ConfigRequest& request) {
-  for (const ConfigBlock& block : find_config_blocks(request.config, request.architecture)) {
-    if (!text_at(block.block, "quant_method").starts_with("modelopt")) continue;
-    const Json* scheme = block.block->find("kv_cache_scheme");
-    if (scheme != nullptr && !scheme->is_null()) return scheme;
-  }
-  return nullptr;
-}
-
-// {"num_bits": 8, "type": "float"} -> FP8; some files have the name itself.
-Json kv_cache_algorithm(const Json* scheme) {
-  if (scheme == nullptr) return nullptr;
-  if (scheme->is_string()) return *scheme;
-  const Json* bits = scheme->find("num_bits");
-  const std::int64_t count = bits == nullptr ? 0 : bits->as_int().value_or(0);
-  const bool is_float = text_at(scheme, "type") == "float";
-  if (count == 8) return is_float ? "FP8" : "INT8";
-  return count == 4 && is_float ? Json("NVFP4") : Json(nullptr);
-}
-
 Json number_format(int bits, std::int64_t group) {
   Json json = Json::object();
   json.set("dynamic", false);
@@ -97,6 +75,27 @@ Json number_format(int bits, std::int64_t group) {
   json.set("type", "float");
   if (group > 0) json.set("group_size", group);
   return json;
+}
+
+// The source's own word on the cache, where the source is ModelOpt's too, or what the scales that
+// come from elsewhere are. null: there are none.
+Json kv_cache_scheme(const ConfigRequest& request) {
+  for (const ConfigBlock& block : find_config_blocks(request.config, request.architecture)) {
+    if (!text_at(block.block, "quant_method").starts_with("modelopt")) continue;
+    const Json* scheme = block.block->find("kv_cache_scheme");
+    if (scheme != nullptr && !scheme->is_null()) return *scheme;
+  }
+  return request.kv_cache ? number_format(request.kv_cache->bits, 0) : Json(nullptr);
+}
+
+// {"num_bits": 8, "type": "float"} -> FP8; some files have the name itself.
+Json kv_cache_algorithm(const Json& scheme) {
+  if (scheme.is_null() || scheme.is_string()) return scheme;
+  const Json* bits = scheme.find("num_bits");
+  const std::int64_t count = bits == nullptr ? 0 : bits->as_int().value_or(0);
+  const bool is_float = text_at(&scheme, "type") == "float";
+  if (count == 8) return is_float ? "FP8" : "INT8";
+  return count == 4 && is_float ? Json("NVFP4") : Json(nullptr);
 }
 
 // ModelOpt writes groups for the two families that its readers take from there.
@@ -129,7 +128,9 @@ Result<Json> modelopt_quantization_config(const ConfigRequest& request) {
   block.set("ignore", unquantized_names(request));
   block.set("quant_algo", statement.algorithm);
   if (!statement.layers.is_null()) block.set("quantized_layers", std::move(statement.layers));
-  if (const Json* scheme = kv_cache_scheme(request)) block.set("kv_cache_scheme", *scheme);
+  if (Json scheme = kv_cache_scheme(request); !scheme.is_null()) {
+    block.set("kv_cache_scheme", std::move(scheme));
+  }
   block.set("producer", producer());
   block.set("quant_method", "modelopt");
   return block;

@@ -59,6 +59,101 @@ TEST(Chain, FindsNoneFromFloatsToIntegers) {
   EXPECT_FALSE(find_chain(channel_scheme(Element::kE4M3Fn), target_of("lmdeploy:int8")));
 }
 
+TEST(Chain, LeavesToTheNumbersWhetherTheRowsOfFp8HaveOneScale) {
+  const auto chain = find_chain(channel_scheme(Element::kE4M3Fn), target_of("fp8"));
+  ASSERT_TRUE(chain);
+  EXPECT_TRUE(chain->losses.empty());
+  EXPECT_EQ(chain->possible.list(), std::vector<Loss>{Loss::kRequantise});
+  EXPECT_EQ(chain->result.grid, Grid::tensor());
+}
+
+TEST(Chain, TakesTheOuterScaleIntoTheOthersWhereTheTargetHasNone) {
+  Scheme scheme = channel_scheme(Element::kInt);
+  scheme.outer = OuterScale{.orientation = Orientation::kDivisor};
+  const auto chain = find_chain(scheme, target_of("lmdeploy"));
+  ASSERT_TRUE(chain);
+  EXPECT_TRUE(chain->folds_outer);
+  EXPECT_TRUE(chain->losses.empty());
+  EXPECT_EQ(chain->possible.list(), std::vector<Loss>{Loss::kScaleRounding});
+}
+
+TEST(Chain, TurnsBothOuterScalesOfNvfp4) {
+  Scheme scheme{.element = Element::kE2M1,
+                .bits = 4,
+                .grid = Grid::group(16),
+                .scale_dtype = DType::kF8E4M3,
+                .outer = OuterScale{.orientation = Orientation::kDivisor}};
+  scheme.activations = {.kind = ActivationKind::kDynamic,
+                        .element = Element::kE2M1,
+                        .bits = 4,
+                        .granularity = Granularity::kGroup,
+                        .group = 16,
+                        .orientation = Orientation::kDivisor};
+  const auto chain = find_chain(scheme, target_of("modelopt"));
+  ASSERT_TRUE(chain);
+  EXPECT_EQ(chain->orientation, Orientation::kMultiplier);
+  EXPECT_EQ(chain->input_orientation, Orientation::kMultiplier);
+  EXPECT_TRUE(chain->losses.empty());
+  EXPECT_EQ(chain->possible.list(), std::vector<Loss>{Loss::kScaleRounding});
+}
+
+TEST(Chain, TakesZeroPointsIntoWiderCodesWithoutLoss) {
+  Scheme scheme{.bits = 4, .grid = Grid::group(128), .offset = Offset::kZero};
+  const auto wider = find_chain(scheme, target_of("compressed-tensors:w8a16-g128-sym"));
+  ASSERT_TRUE(wider);
+  EXPECT_TRUE(wider->drops_zeros);
+  EXPECT_TRUE(wider->possible.empty());
+  const auto same = find_chain(scheme, target_of("compressed-tensors:w4a16-g128-sym"));
+  ASSERT_TRUE(same);
+  EXPECT_EQ(same->possible.list(), std::vector<Loss>{Loss::kRequantise});
+}
+
+TEST(Chain, GivesMxfp4AnOuterScaleForNvfp4) {
+  const Scheme scheme{
+      .element = Element::kE2M1, .bits = 4, .grid = Grid::group(32), .scale_dtype = DType::kF8E8M0};
+  for (const char* target : {"compressed-tensors:nvfp4", "modelopt:nvfp4"}) {
+    const auto chain = find_chain(scheme, target_of(target));
+    ASSERT_TRUE(chain) << target;
+    EXPECT_TRUE(chain->regroups);
+    EXPECT_TRUE(chain->losses.empty());
+    EXPECT_EQ(chain->possible.list(), std::vector<Loss>{Loss::kScaleRounding});
+  }
+}
+
+TEST(Chain, TakesE4m3fnToFnuzExactly) {
+  Scheme scheme = channel_scheme(Element::kE4M3Fn);
+  scheme.grid = Grid::tensor();
+  const auto chain = find_chain(scheme, target_of("fp8:e4m3fnuz"));
+  ASSERT_TRUE(chain);
+  EXPECT_TRUE(chain->losses.empty() && chain->possible.empty());
+  const auto back = find_chain(chain->result, target_of("fp8:e4m3fn"));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->possible.list(), std::vector<Loss>{Loss::kCodeRounding});
+}
+
+TEST(Chain, RepeatsTheRowsOfBlocksOf32ForMxfp8AndBackOnlyWhereTheyAgree) {
+  Scheme scheme = channel_scheme(Element::kE4M3Fn);
+  scheme.grid = Grid::block(32, 32);
+  scheme.scale_dtype = DType::kF8E8M0;
+  scheme.activations.granularity = Granularity::kGroup;
+  scheme.activations.group = 32;
+  const auto chain = find_chain(scheme, target_of("compressed-tensors:mxfp8"));
+  ASSERT_TRUE(chain);
+  EXPECT_TRUE(chain->losses.empty() && chain->possible.empty());
+  const auto back = find_chain(chain->result, target_of("fp8"));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->result.grid, Grid::block(32, 32));
+  EXPECT_EQ(back->possible.list(), std::vector<Loss>{Loss::kRequantise});
+  EXPECT_TRUE(back->losses.empty());
+}
+
+// 96 columns hold no group of 64.
+TEST(Chain, TakesOnlyGroupsThatDivideTheColumns) {
+  Scheme scheme{.bits = 4, .grid = Grid::group(32)};
+  EXPECT_TRUE(find_chain(scheme, target_of("compressed-tensors:w4a16-g64"), 128));
+  EXPECT_FALSE(find_chain(scheme, target_of("compressed-tensors:w4a16-g64"), 96));
+}
+
 TEST(LossSet, ParsesListsAndAll) {
   const auto set = LossSet::parse({"code-rounding,scale-rounding", "dequantise"});
   ASSERT_TRUE(set);

@@ -84,7 +84,8 @@ Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
             plan.target.dialect->quantization_config({.config = checkpoint.config(),
                                                       .architecture = checkpoint.architecture(),
                                                       .quantized = request.quantized,
-                                                      .unquantized = request.unquantized}),
+                                                      .unquantized = request.unquantized,
+                                                      .kv_cache = plan.kv_cache}),
             plan.target.dialect->name);
   config.set(kBlock, std::move(block));
   return config;
@@ -96,7 +97,8 @@ Result<std::map<std::string, Json>> side_documents(const Checkpoint& checkpoint,
   return plan.target.dialect->side_files({.config = checkpoint.config(),
                                           .architecture = checkpoint.architecture(),
                                           .quantized = request.quantized,
-                                          .unquantized = request.unquantized});
+                                          .unquantized = request.unquantized,
+                                          .kv_cache = plan.kv_cache});
 }
 
 }  // namespace requant

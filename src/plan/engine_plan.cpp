@@ -60,7 +60,13 @@ struct Search {
   std::optional<Plan> best;
   std::vector<std::string> notes;
 
-  bool beats_best(const Plan& plan) const { return !best || plan.losses < best->losses; }
+  bool beats_best(const Plan& plan) const {
+    if (!best) return true;
+    const LossSet worst = all_of(plan);
+    const LossSet worst_of_best = all_of(*best);
+    return worst != worst_of_best ? worst < worst_of_best : plan.losses < best->losses;
+  }
+  static LossSet all_of(const Plan& plan) { return LossSet(plan.losses).add(plan.possible); }
 
   void note(const Candidate& candidate, const std::string& why) {
     const bool as_is = candidate.keep_config;
@@ -107,7 +113,7 @@ Result<void> search_all(const Checkpoint& checkpoint, PlanRequest& request, cons
       continue;
     }
     search.best = *std::move(plan);
-    if (search.best->losses.empty()) break;
+    if (Search::all_of(*search.best).empty()) break;
   }
   return {};
 }

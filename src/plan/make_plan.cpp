@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "plan/config_edit.h"
 #include "plan/examples.h"
+#include "plan/harmony.h"
 #include "plan/memory.h"
 #include "plan/plan.h"
 #include "plan/quantise_steps.h"
@@ -19,18 +20,11 @@ namespace {
 constexpr auto kStepNames =
     std::to_array<std::string_view>({"copy", "rename", "transcode", "decode", "regroup"});
 constexpr auto kActionNames = std::to_array<std::string_view>({"copy", "write", "drop"});
-constexpr auto kKvScales =
-    std::to_array<std::string_view>({"k_scale", "v_scale", "q_scale", "output_scale"});
-
-bool is_kv_scale(std::string_view name) {
-  return std::ranges::find(kKvScales, split_tensor_name(name).second) != kKvScales.end();
-}
-
 // Builds a Plan piece by piece.
 class Planner {
  public:
-  Planner(const Checkpoint& checkpoint, const PlanRequest& request, bool only_examples)
-      : checkpoint_(checkpoint), request_(request), only_examples_(only_examples) {
+  Planner(const Checkpoint& checkpoint, const PlanRequest& request)
+      : checkpoint_(checkpoint), request_(request) {
     plan_.target = request.target;
   }
 
@@ -45,7 +39,7 @@ class Planner {
     Examples examples;
     for (const Weight& weight : checkpoint_.weights()) {
       if (is_regrouped(weight.parts.front().second)) continue;
-      if (only_examples_ && !examples.is_new(weight)) continue;
+      if (request_.only_examples && !examples.is_new(weight)) continue;
       RQ_CHECK(add_weight(weight, request_.target));
     }
     for (const DenseTensor& tensor : checkpoint_.dense()) {
@@ -58,6 +52,7 @@ class Planner {
                      ": the recipe leaves no weight to quantise");
     }
     RQ_CHECK(complete_quantise_steps(plan_, request_.input_scales));
+    if (request_.harmonises_fused) RQ_CHECK(harmonise());
     RQ_CHECK(check_names());
     plan_.shards = make_shards(std::move(shard_items_), plan_.outputs, request_.max_shard_bytes);
     for (const Shard& shard : plan_.shards) plan_.output_bytes += shard.bytes;
@@ -196,7 +191,8 @@ class Planner {
       }
     }
     const RouteRules rules{.keep_config = request_.keep_config,
-                           .may_requantise = request_.may_requantise || request_.recipe != nullptr,
+                           .may_requantise = request_.recipe != nullptr,
+                           .leave = request_.leave,
                            .searches_scales = request_.searches_scales};
     RQ_TRY_IN(Route route,
               make_route(weight, checkpoint_.dialect(), target, checkpoint_.config(), rules),
@@ -325,16 +321,19 @@ class Planner {
   void count_losses(const Weight& weight, const Route& route) {
     if (route.chain.repairs_zero_rows) ++plan_.repairable_weights;
     for (const Loss loss : route.chain.losses.list()) add_loss(loss, weight.module);
+    for (const Loss loss : route.chain.possible.list()) add_loss(loss, weight.module, false);
     // Asked for by name, an unquantised form is no loss; for an engine it is the last resort.
     if (route.to == nullptr && request_.counts_dequantise)
       add_loss(Loss::kDequantise, weight.module);
   }
 
-  void add_loss(Loss loss, const std::string& name) {
-    plan_.losses.add(loss);
-    auto found = std::ranges::find(plan_.loss_list, loss, &PlannedLoss::loss);
+  void add_loss(Loss loss, const std::string& name, bool certain = true) {
+    (certain ? plan_.losses : plan_.possible).add(loss);
+    auto found = std::ranges::find_if(plan_.loss_list, [&](const PlannedLoss& planned) {
+      return planned.loss == loss && planned.certain == certain;
+    });
     if (found == plan_.loss_list.end()) {
-      plan_.loss_list.push_back({loss, 0, name, bound_of(loss)});
+      plan_.loss_list.push_back({loss, certain, 0, name, bound_of(loss)});
       found = plan_.loss_list.end() - 1;
     }
     ++found->weights;
@@ -350,9 +349,7 @@ class Planner {
       return {};
     }
     if (is_kv_scale(info.name) && request_.target.dialect != &checkpoint_.dialect()) {
-      plan_.dropped.push_back({info.name, "the target has no scales of the KV cache"});
-      add_loss(Loss::kKvScalesDropped, info.name);
-      return {};
+      return add_kv_scale(info);
     }
     RQ_TRY(const std::uint32_t output,
            add_output({info.name, info.dtype, info.shape}, StepKind::kCopy,
@@ -360,6 +357,79 @@ class Planner {
     plan_.copies.push_back({&info, output});
     plan_.target_dense.push_back(
         {tensor.module, tensor.place, add_target_tensor(output), tensor.is_weight});
+    return {};
+  }
+
+  // The tensors of a weight that would have stayed as they are, as its codec writes them.
+  Result<void> lay_out_anew(const WeightStep& step, const Route& route) {
+    const Weight& weight = *step.weight;
+    RQ_TRY_IN(const auto specs, route.to->layout(route.chain.result, weight.rows, weight.cols),
+              printable(weight.module));
+    for (const auto& [suffix, output] : step.outputs) {
+      const auto spec = std::ranges::find(specs, suffix, &PartSpec::suffix);
+      if (spec == specs.end() || specs.size() != step.outputs.size()) {
+        return refused(fmt::format("{}.{}: {} does not write it, so its scales cannot be changed",
+                                   printable(weight.module), suffix, route.to->long_name));
+      }
+      OutputTensor& planned = plan_.outputs[output];
+      planned.tensor.dtype = spec->dtype;
+      planned.tensor.shape = spec->shape;
+      const auto count = element_count(spec->shape);
+      planned.bytes = byte_size(spec->dtype, count.value_or(0)).value_or(0);
+      const auto info = std::ranges::find(plan_.target_tensors, planned.tensor.name,
+                                          [](const TensorInfo& one) { return one.name; });
+      info->dtype = spec->dtype;
+      info->shape = spec->shape;
+      info->bytes = planned.bytes;
+    }
+    return {};
+  }
+
+  // Weights that take over the scale of others get a route of their own.
+  Result<void> harmonise() {
+    RQ_TRY(const auto all, find_harmony(checkpoint_, plan_));
+    for (const auto& [index, harmony] : all) {
+      WeightStep& step = plan_.weights[index];
+      Route route = plan_.routes[step.route];
+      if (route.to->encode == nullptr) {
+        return refused(fmt::format("{}: {} is not written, so its scales cannot be changed",
+                                   printable(step.weight->module), route.to->long_name));
+      }
+      if (route.verbatim) RQ_CHECK(lay_out_anew(step, route));
+      route.verbatim = false;
+      route.carried.clear();
+      route.chain.harmony = harmony;
+      for (const Loss loss : losses_of(harmony).list()) {
+        if (!route.chain.losses.has(loss)) add_loss(loss, step.weight->module);
+        route.chain.losses.add(loss);
+      }
+      for (const auto& [suffix, output] : step.outputs) {
+        plan_.outputs[output].kind = StepKind::kTranscode;
+      }
+      plan_.routes.push_back(std::move(route));
+      step.route = static_cast<std::uint32_t>(plan_.routes.size() - 1);
+    }
+    return {};
+  }
+
+  // A scale of an FP8 cache under the target's name for it.
+  Result<void> add_kv_scale(const TensorInfo& info) {
+    const KvCache cache =
+        kv_cache_of(checkpoint_.config(), checkpoint_.architecture(), checkpoint_.side());
+    const auto name = kv_scale_name(info.name, request_.target.dialect->kv_scales);
+    const bool fits = cache.bits == 8 && cache.is_float && element_count(info.shape) == 1;
+    if (!name || !fits) {
+      plan_.dropped.push_back({info.name, "the target has no such scale of the KV cache"});
+      add_loss(Loss::kKvScalesDropped, info.name);
+      return {};
+    }
+    plan_.kv_cache = cache;
+    const bool is_scalar = request_.target.dialect->kv_scales == KvScales::kProjection;
+    RQ_TRY(const std::uint32_t output,
+           add_output({*name, info.dtype, is_scalar ? Shape{} : Shape{1}}, StepKind::kRename, *name,
+                      {info.name}));
+    plan_.copies.push_back({&info, output});
+    plan_.target_dense.push_back({*name, {}, add_target_tensor(output), false});
     return {};
   }
 
@@ -410,7 +480,6 @@ class Planner {
 
   const Checkpoint& checkpoint_;
   const PlanRequest& request_;
-  bool only_examples_;
   Plan plan_;
   std::vector<ShardItem> shard_items_;
   bool quantises_ = false;  // the recipe has found a weight
@@ -424,11 +493,7 @@ std::string_view name_of(FileAction action) {
 }
 
 Result<Plan> make_plan(const Checkpoint& checkpoint, const PlanRequest& request) {
-  return Planner(checkpoint, request, false).run();
-}
-
-Result<Plan> make_example_plan(const Checkpoint& checkpoint, const PlanRequest& request) {
-  return Planner(checkpoint, request, true).run();
+  return Planner(checkpoint, request).run();
 }
 
 Result<void> check_losses(const Plan& plan, LossSet allowed) {
@@ -436,7 +501,7 @@ Result<void> check_losses(const Plan& plan, LossSet allowed) {
   std::vector<std::string> names;
   std::string first;
   for (const PlannedLoss& loss : plan.loss_list) {
-    if (allowed.has(loss.loss)) continue;
+    if (!loss.certain || allowed.has(loss.loss)) continue;
     if (first.empty()) first = printable(loss.first);
     names.emplace_back(name_of(loss.loss));
     told.push_back(fmt::format("{} ({}{}{}; {} weights)", name_of(loss.loss), meaning_of(loss.loss),

@@ -27,8 +27,10 @@ std::uint64_t transcode_bytes(const Plan& plan, const WeightStep& step) {
   std::uint64_t bytes = stored_bytes(weight) + codes;
   for (const auto& [suffix, output] : step.outputs) bytes += plan.outputs[output].bytes;
   const Chain& chain = plan.routes[step.route].chain;
-  const bool in_floats = chain.requantises && !weight.scheme.is_dense();
-  return bytes + codes + (in_floats ? codes * sizeof(float) : 0);
+  const bool in_floats = (chain.requantises && !weight.scheme.is_dense()) ||
+                         chain.applies_multiplier || chain.possible.has(Loss::kRequantise);
+  const bool keeps_both = !chain.losses.empty() || !chain.possible.empty();
+  return bytes + codes * (keeps_both ? 2 : 1) + (in_floats ? codes * sizeof(float) : 0);
 }
 
 std::uint64_t regroup_bytes(const Plan& plan, const RegroupJob& job) {

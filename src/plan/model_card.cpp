@@ -71,16 +71,20 @@ std::string scheme_table(const Plan& plan, const RunReport& report) {
   return text;
 }
 
-std::string losses_text(const Plan& plan) {
-  if (plan.loss_list.empty()) {
+std::string losses_text(const Plan& plan, const RunReport& report) {
+  if (report.losses.empty()) {
     return plan.target.is_dense() && !plan.weights.empty()
                ? "Each weight is its exact value rounded once.\n"
                : "Nothing was lost: every weight decodes to the same numbers.\n";
   }
   std::string text = "What was lost, with leave:\n\n";
-  for (const PlannedLoss& loss : plan.loss_list) {
-    text += fmt::format("- {}: {} weights. {}{}\n", name_of(loss.loss), loss.weights,
-                        meaning_of(loss.loss), loss.bound.empty() ? "" : ", " + loss.bound);
+  for (const LossSummary& loss : report.losses) {
+    text += fmt::format("- {}: {} weights. {}", name_of(loss.loss), loss.weights,
+                        meaning_of(loss.loss));
+    if (loss.max_relative > 0) {
+      text += fmt::format(", by at most {:.3g} of a weight's largest value", loss.max_relative);
+    }
+    text += "\n";
   }
   return text;
 }
@@ -100,7 +104,8 @@ Result<std::string> model_card(const Checkpoint& checkpoint, const Plan& plan,
       "and "
       "after.\n`requant verify SOURCE .` compares every number with the source.\n\n{}\n{}",
       kFence, plan.target.is_dense() ? "Unquantised" : "Quantised", plan.target.dialect->long_name,
-      checkpoint.dialect().long_name, kVersion, scheme_table(plan, report), losses_text(plan));
+      checkpoint.dialect().long_name, kVersion, scheme_table(plan, report),
+      losses_text(plan, report));
   return text;
 }
 

@@ -63,6 +63,7 @@ struct DroppedTensor {
 
 struct PlannedLoss {
   Loss loss = Loss::kCodeRounding;
+  bool certain = true;  // false: only where the numbers do not fit, which reading them tells
   std::uint64_t weights = 0;
   std::string first;  // a weight or tensor that it happens to
   std::string bound;
@@ -106,11 +107,14 @@ struct Plan {
   Json config;
   bool config_changes = true;
 
-  LossSet losses;
+  LossSet losses;    // certain
+  LossSet possible;  // not certain
   std::vector<PlannedLoss> loss_list;
   std::uint64_t repairable_weights = 0;  // in which rows of scale 0 will be looked for
   std::uint64_t output_bytes = 0;        // of the weight files
   std::uint64_t peak_memory_bytes = 0;   // an upper bound
+
+  std::optional<KvCache> kv_cache;  // whose scales get other names
 
   std::deque<Weight> dense_weights;  // of the source, those that are quantised
 
@@ -128,17 +132,19 @@ struct PlanRequest {
   std::int64_t pad_for_ranks = 0;             // 0: nothing is padded
   bool keep_config = false;                   // nothing in config.json is to change
   bool counts_dequantise = false;             // going dense is a loss: nobody asked for it by name
-  bool may_requantise = false;                // where no exact way leads to the target
+  LossSet leave = {};                         // losses that may be taken
   bool searches_scales = false;               // RoundingOptions::search_scale
+  bool harmonises_fused = false;              // one scale for what engines load as one matrix
   const Recipe* recipe = nullptr;             // quantise what is dense; it outlives the call
   const InputScales* input_scales = nullptr;  // of static activations; likewise
   int threads = 1;
+  bool only_examples = false;  // of weights that differ in the numbers of their names only, one
 };
 
 // Looks at headers only. kRefused where the target cannot hold a weight.
 Result<Plan> make_plan(const Checkpoint& checkpoint, const PlanRequest& request);
 
-// kRefused, naming the loss, a tensor and the option, unless every loss has leave.
+// kRefused, naming the loss, a tensor and the option, unless every certain loss has leave.
 Result<void> check_losses(const Plan& plan, LossSet allowed);
 
 // The plan of least loss whose result the engine ("vllm@0.7.3") accepts: what --for asks for.

@@ -35,6 +35,30 @@ Json rows_json(const std::vector<std::int64_t>& rows) {
   return array;
 }
 
+// What the losses did to one weight.
+Json losses_json(const TensorRecord& record) {
+  Json losses = Json::array();
+  for (const LossTaken& loss : record.losses) {
+    Json item = Json::object();
+    item.set("loss", std::string(name_of(loss.loss)));
+    if (loss.codes > 0) item.set("codes", loss.codes);
+    if (loss.scales > 0) item.set("scales", loss.scales);
+    if (loss.codes + loss.scales > 0) item.set("max_relative", loss.max_relative);
+    if (!loss.note.empty()) item.set("note", loss.note);
+    losses.append(std::move(item));
+  }
+  return losses;
+}
+
+// The numbers that `verify` finds between source and result.
+Json difference_json(const Difference& difference) {
+  Json json = Json::object();
+  json.set("elements", difference.elements);
+  json.set("max_relative", difference.max_relative);
+  json.set("max_ulp", difference.max_ulp);
+  return json;
+}
+
 Json tensor_json(const Plan& plan, const OutputTensor& output, const TensorRecord& record) {
   Json entry = Json::object();
   entry.set("name", output.tensor.name);
@@ -46,27 +70,21 @@ Json tensor_json(const Plan& plan, const OutputTensor& output, const TensorRecor
   entry.set("sources", sources_json(output, record));
   if (!record.repaired_rows.empty()) entry.set("repaired_rows", rows_json(record.repaired_rows));
   if (!record.losses.empty()) {
-    Json losses = Json::array();
-    for (const LossTaken& loss : record.losses) {
-      Json item = Json::object();
-      item.set("loss", std::string(name_of(loss.loss)));
-      item.set("bound", loss.bound);
-      losses.append(std::move(item));
-    }
-    entry.set("losses", std::move(losses));
+    entry.set("losses", losses_json(record));
+    entry.set("difference", difference_json(record.difference));
   }
   const bool rounded = output.kind == StepKind::kDecode;
   entry.set("exact", record.losses.empty() && record.repaired_rows.empty() && !rounded);
   return entry;
 }
 
-Json options_json(const Plan& plan) {
+Json options_json(const Plan& plan, const RunReport& report) {
   Json options = Json::object();
   std::string to(plan.target.dialect->name);
   if (!plan.target.scheme.empty()) to += ":" + plan.target.scheme;
   options.set("to", to);
   std::vector<std::string> losses;
-  for (const Loss loss : plan.losses.list()) losses.emplace_back(name_of(loss));
+  for (const LossSummary& taken : report.losses) losses.emplace_back(name_of(taken.loss));
   options.set("losses", strings(losses));
   return options;
 }
@@ -103,7 +121,7 @@ std::string receipt(const Checkpoint& checkpoint, const Plan& plan, const RunRep
   head.set("schema", "requant/receipt/1");
   head.set("requant", std::string(kVersion));
   head.set("from", std::string(checkpoint.dialect().name));
-  head.set("options", options_json(plan));
+  head.set("options", options_json(plan, report));
   if (!plan.grown.empty()) head.set("padded", sizes_json(plan.grown));
   std::string text = head.dump(2);
   text.erase(text.rfind('\n'));  // the closing brace comes after the lists

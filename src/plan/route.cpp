@@ -58,15 +58,10 @@ std::optional<Probed> probe(const Weight& weight) {
   return Probed{*std::move(parts), *std::move(decoded), std::move(plain)};
 }
 
-bool changes_nothing(const Chain& chain) {
-  return !chain.requantises && !chain.rounds_to_e4m3fn && !chain.bits && !chain.orientation &&
-         !chain.grid && !chain.scale_dtype && !chain.activations;
-}
-
 // Every tensor that the target encodes must be the memory of a source tensor.
 void find_carried(const Weight& weight, Route& route) {
   const auto probed = probe(weight);
-  if (!probed || !changes_nothing(route.chain)) return;
+  if (!probed || !route.chain.changes_nothing()) return;
   std::vector<std::pair<std::string, std::string>> carried;
   if (route.verbatim) {
     for (const auto& [suffix, tensor] : probed->parts) carried.emplace_back(suffix, suffix);
@@ -85,10 +80,11 @@ void find_carried(const Weight& weight, Route& route) {
 
 Result<Route> dense_route(const Weight& weight, Route route, DType dtype) {
   const Scheme& scheme = weight.scheme;
-  if (scheme.input_multiplier || !scheme.rotation.empty()) {
-    return refused("a dense weight cannot keep the factors of its inputs: " + describe(scheme));
+  if (!scheme.rotation.empty()) {
+    return refused("a dense weight cannot keep the rotation of its inputs: " + describe(scheme));
   }
   route.dense = dtype;
+  if (scheme.input_multiplier) route.chain.applies_multiplier = dtype;
   route.chain.result = Scheme::dense(dtype);
   return route;
 }
@@ -115,6 +111,7 @@ Result<Route> requantising_route(const Weight& weight, Route route, const Target
                                target.scheme, weight.cols));
   }
   chain->repairs_zero_rows = route.chain.repairs_zero_rows;
+  chain->leave = rules.leave;
   chain->searches_scales = rules.searches_scales;
   route.chain = *std::move(chain);
   route.to = target.dialect->codec_for(route.chain.result);
@@ -171,14 +168,17 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
   } else {
     const DType dtype =
         weight.scheme.is_dense() ? weight.scheme.scale_dtype : dense_dtype({}, config);
-    auto chain = find_chain(weight.scheme, target);
-    if (!chain && rules.may_requantise) {
+    auto chain = find_chain(weight.scheme, target, weight.cols);
+    const bool may_requantise = rules.may_requantise || rules.leave.has(Loss::kRequantise);
+    if (!chain && may_requantise) {
       return requantising_route(weight, std::move(route), target, dtype, rules);
     }
     if (!chain) return no_way(weight, target, dtype);
     chain->repairs_zero_rows = route.chain.repairs_zero_rows;
+    chain->leave = rules.leave;
     route.chain = *std::move(chain);
     route.to = target.dialect->codec_for(route.chain.result);
+    if (route.chain.grid && route.chain.grid->is_group()) route.cols = weight.cols;
   }
   find_carried(weight, route);
   return route;

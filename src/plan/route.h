@@ -46,6 +46,7 @@ struct Route {
 struct RouteRules {
   bool keep_config = false;      // config.json stays as it is, and with it the layout of the weight
   bool may_requantise = false;   // where no exact way leads to the target
+  LossSet leave = {};            // losses that may be taken where numbers do not fit
   bool searches_scales = false;  // RoundingOptions::search_scale
 };
 

@@ -19,6 +19,17 @@ struct TensorRecord {
   std::vector<std::string> source_sha256;  // of OutputTensor::sources, in that order
   std::vector<std::int64_t> repaired_rows;
   std::vector<LossTaken> losses;
+  Difference difference;  // of the weight's values, where a loss changed them
+};
+
+// What one kind of loss did to all weights.
+struct LossSummary {
+  Loss loss = Loss::kCodeRounding;
+  std::uint64_t weights = 0;
+  std::uint64_t codes = 0;   // whose value changed
+  std::uint64_t scales = 0;  // that changed
+  double max_relative = 0;   // of the weight that changed most, over its largest magnitude
+  std::string worst;         // that weight
 };
 
 struct FileRecord {
@@ -30,6 +41,7 @@ struct RunReport {
   std::vector<TensorRecord> tensors;  // by index of Plan::outputs
   std::vector<FileRecord> files;      // config.json and the side files
   std::uint64_t repaired_weights = 0;
+  std::vector<LossSummary> losses;  // taken, the lightest first
 };
 
 // Writes everything that the plan says, and the receipt, into the folder's staging place,

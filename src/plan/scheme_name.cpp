@@ -37,6 +37,8 @@ constexpr auto kNames = std::to_array<Named>({
     {"e4m3fn", "the same as fp8", Element::kE4M3Fn, 8, Grid::channel(), Inputs::kToken, false},
     {"float8_e4m3fn", "the same as fp8", Element::kE4M3Fn, 8, Grid::channel(), Inputs::kToken,
      false},
+    {"e4m3fnuz", "e4m3fnuz per channel", Element::kE4M3Fnuz, 8, Grid::channel(), Inputs::kToken,
+     false},
     {"e5m2", "e5m2 per channel", Element::kE5M2, 8, Grid::channel(), Inputs::kToken, false},
     {"float8_e5m2", "the same as e5m2", Element::kE5M2, 8, Grid::channel(), Inputs::kToken, false},
     {"w8a8", "int8 per channel, activations int8 per token", Element::kInt, 8, Grid::channel(),

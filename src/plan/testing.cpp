@@ -16,10 +16,12 @@ Result<RunReport> convert_folder(const fs::path& from, const fs::path& out,
                       .max_shard_bytes = call.max_shard_bytes,
                       .tokenizer_from = call.tokenizer_from,
                       .pad_for_ranks = call.pad_for_ranks,
+                      .harmonises_fused = call.harmonises_fused,
                       .threads = 2};
   RQ_TRY(request.target, parse_target(call.to));
   RQ_TRY(request.layout, parse_layout(call.layout));
   RQ_TRY(const LossSet allowed, LossSet::parse(call.allow));
+  request.leave = allowed;
   RQ_TRY(const Plan plan, make_plan(checkpoint, request));
   RQ_CHECK(check_losses(plan, allowed));
   RQ_TRY(OutputFolder folder, OutputFolder::begin(out, {.input = from,

@@ -17,6 +17,7 @@ struct ConvertCall {
   bool overwrite = false;
   std::vector<std::string> layout = {};
   std::int64_t pad_for_ranks = 0;
+  bool harmonises_fused = false;
 };
 
 // What `requant convert` does.

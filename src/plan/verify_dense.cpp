@@ -99,7 +99,8 @@ PairReport ValueTally::report() const {
 }
 
 Result<PairReport> compare_tensors(const TensorSide& a, const TensorSide& b) {
-  if (a.tensor->shape != b.tensor->shape) {
+  const bool one_each = element_count(a.tensor->shape) == 1 && element_count(b.tensor->shape) == 1;
+  if (a.tensor->shape != b.tensor->shape && !one_each) {
     return different(to_string(a.tensor->shape) + " against " + to_string(b.tensor->shape));
   }
   const int a_bits = info(a.tensor->dtype).bits;

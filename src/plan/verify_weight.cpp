@@ -69,9 +69,16 @@ std::optional<ZeroRowRepair> repaired(const QuantizedWeight& weight) {
   return *std::move(repair);
 }
 
+// Where only one side has factors of its inputs, they count as part of its values.
+Result<void> apply_lone_multiplier(QuantizedWeight& a, QuantizedWeight& b) {
+  if (a.scheme.input_multiplier == b.scheme.input_multiplier) return {};
+  QuantizedWeight& multiplied = a.scheme.input_multiplier ? a : b;
+  RQ_TRY(multiplied, with_multiplier_applied(multiplied, DType::kF32));
+  return {};
+}
+
 PairReport as_repaired(PairReport report, std::vector<std::int64_t> rows) {
-  if (report.status == PairStatus::kDiffers) return report;
-  report.status = PairStatus::kRepaired;
+  if (report.status != PairStatus::kDiffers) report.status = PairStatus::kRepaired;
   report.repaired_rows = std::move(rows);
   return report;
 }
@@ -112,8 +119,9 @@ Result<QuantizedWeight> read_side(const WeightSide& side) {
 Result<PairReport> compare_weights(const WeightSide& a, const WeightSide& b) {
   RQ_TRY(const bool same, same_as_stored(a, b));
   if (same) return PairReport{};
-  RQ_TRY(const QuantizedWeight left, read_side(a));
-  RQ_TRY(const QuantizedWeight right, read_side(b));
+  RQ_TRY(QuantizedWeight left, read_side(a));
+  RQ_TRY(QuantizedWeight right, read_side(b));
+  RQ_CHECK(apply_lone_multiplier(left, right));
   RQ_TRY(const Difference difference, compare(left, right));
   if (difference.equal) return PairReport{};
   auto left_repair = repaired(left);
@@ -121,7 +129,6 @@ Result<PairReport> compare_weights(const WeightSide& a, const WeightSide& b) {
   if (!left_repair && !right_repair) return report_of(difference);
   RQ_TRY(const Difference after, compare(left_repair ? left_repair->weight : left,
                                          right_repair ? right_repair->weight : right));
-  if (!after.equal) return report_of(difference);
   return as_repaired(report_of(after), left_repair ? left_repair->rows : right_repair->rows);
 }
 
@@ -135,7 +142,11 @@ Result<PairReport> compare_decoded(const WeightSide& weight, const TensorSide& d
                                to_string(dense.tensor->shape));
     return report;
   }
-  RQ_TRY(const QuantizedWeight decoded, read_side(weight));
+  RQ_TRY(QuantizedWeight decoded, read_side(weight));
+  if (decoded.scheme.input_multiplier) {
+    const DType own = dense.tensor->dtype;
+    RQ_TRY(decoded, with_multiplier_applied(decoded, is_half_or_single(own) ? own : DType::kF32));
+  }
   if (const auto repair = repaired(decoded)) {
     RQ_TRY(PairReport report, compare_with_dense(repair->weight, dense, weight_first));
     return as_repaired(std::move(report), repair->rows);

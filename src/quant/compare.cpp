@@ -114,6 +114,10 @@ std::uint64_t ulps(float a, float b) {
   return static_cast<std::uint64_t>(std::abs(ordinal(a) - ordinal(b)));
 }
 
+double as_double(const ExactValue& value) {
+  return (value.high + value.low + value.addend) / value.divisor;
+}
+
 // What one thread, and in the end all of them, has seen.
 struct Tally {
   std::uint64_t elements = 0;
@@ -134,7 +138,7 @@ struct Tally {
       right = y;
     }
     // A NaN on one side must not look like no difference.
-    const double distance = std::fabs(static_cast<double>(x) - static_cast<double>(y));
+    const double distance = std::fabs(as_double(a) - as_double(b));
     max_absolute = std::isnan(distance) ? HUGE_VAL : std::max(max_absolute, distance);
     max_ulp = std::max(max_ulp, ulps(x, y));
   }
