@@ -108,7 +108,7 @@ Result<OuterTurn> with_input_orientation(const QuantizedWeight& weight, Orientat
 // where one would not be finite, or would become 0.
 Result<ScaleRounding> without_outer(const QuantizedWeight& weight);
 
-struct Regrouping {
+struct Nvfp4Form {
   QuantizedWeight weight;
   std::uint64_t scales = 0;  // that do not fit
   std::uint64_t codes = 0;   // whose value changed, because their scale did not fit
@@ -117,7 +117,7 @@ struct Regrouping {
 // MXFP4 -> NVFP4: groups of 16 with e4m3fn scales under one power of two, which takes the largest
 // scale to 2^8. Exact where the others are then at least 2^-9, e4m3fn's smallest; smaller ones
 // become that, and their codes are rounded to it. Its loss is "scale-rounding" unless scales == 0.
-Result<Regrouping> mxfp4_to_nvfp4(const QuantizedWeight& weight, Orientation orientation);
+Result<Nvfp4Form> mxfp4_to_nvfp4(const QuantizedWeight& weight, Orientation orientation);
 
 // Under another outer scale, one for the tensor of the same orientation: inner scales x the ratio,
 // rounded in their own dtype. Its loss is "scale-rounding" unless scales == 0.

@@ -136,7 +136,7 @@ Result<ScaleRounding> with_outer_scale(const QuantizedWeight& weight, float oute
   return out;
 }
 
-Result<Regrouping> mxfp4_to_nvfp4(const QuantizedWeight& weight, Orientation orientation) {
+Result<Nvfp4Form> mxfp4_to_nvfp4(const QuantizedWeight& weight, Orientation orientation) {
   const Scheme& scheme = weight.scheme;
   if (scheme.element != Element::kE2M1 || scheme.grid != Grid::group(kMxGroup) ||
       scheme.scale_dtype != DType::kF8E8M0 || scheme.outer || weight.cols % kMxGroup != 0) {
@@ -145,7 +145,7 @@ Result<Regrouping> mxfp4_to_nvfp4(const QuantizedWeight& weight, Orientation ori
   RQ_CHECK(check_sound(weight));
   const auto exponents = exponents_of(weight);
   const int global = global_exponent(exponents);
-  Regrouping out{.weight = weight};
+  Nvfp4Form out{.weight = weight};
   RQ_TRY(TensorBuilder scales,
          TensorBuilder::make(DType::kF8E4M3, {weight.rows, weight.cols / kNvGroup}));
   RQ_TRY(TensorBuilder codes, TensorBuilder::make(DType::kU8, weight.codes.shape));

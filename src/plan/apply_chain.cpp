@@ -93,7 +93,7 @@ class Application {
 
   Result<void> change_outer() {
     if (chain_.regroups) {
-      RQ_TRY(Regrouping regrouped, mxfp4_to_nvfp4(weight_, *chain_.regroups));
+      RQ_TRY(Nvfp4Form regrouped, mxfp4_to_nvfp4(weight_, *chain_.regroups));
       RQ_CHECK(take(Loss::kScaleRounding, {regrouped.codes, regrouped.scales},
                     std::move(regrouped.weight)));
     }

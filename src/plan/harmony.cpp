@@ -103,7 +103,9 @@ Result<std::map<std::size_t, Harmony>> find_harmony(const Checkpoint& checkpoint
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {
     const Route& route = plan.routes[plan.weights[i].route];
     const std::string& fused = plan.weights[i].weight->place.fused;
-    const bool counts = route.to != nullptr && !fused.empty() && can_compare(route.chain) &&
+    // What is taken apart or put together has its scales elsewhere.
+    const bool counts = plan.weights[i].regrouped == nullptr && route.to != nullptr &&
+                        !fused.empty() && can_compare(route.chain) &&
                         has_one_scale(route.chain.result);
     if (counts) groups[fused].push_back(i);
   }

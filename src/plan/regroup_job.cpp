@@ -48,11 +48,21 @@ void add_record(TensorRecord& record, const ChainResult& result, std::int64_t fi
     record.repaired_rows.push_back(first_row + row);
   }
   for (const LossTaken& loss : result.losses) {
-    const bool is_known = std::ranges::any_of(record.losses, [&](const LossTaken& old) {
-      return old.loss == loss.loss && old.bound == loss.bound;
+    const auto known = std::ranges::find_if(record.losses, [&](const LossTaken& old) {
+      return old.loss == loss.loss && old.note == loss.note;
     });
-    if (!is_known) record.losses.push_back(loss);
+    if (known == record.losses.end()) {
+      record.losses.push_back(loss);
+      continue;
+    }
+    known->codes += loss.codes;
+    known->scales += loss.scales;
+    known->max_relative = std::max(known->max_relative, loss.max_relative);
   }
+  Difference& all = record.difference;
+  all.elements += result.difference.elements;
+  all.max_relative = std::max(all.max_relative, result.difference.max_relative);
+  all.max_ulp = std::max(all.max_ulp, result.difference.max_ulp);
 }
 
 Result<void> write_matrix(Run& run, const AssembledMatrix& matrix, const ChainResult& chained,

@@ -10,9 +10,10 @@ namespace {
 
 constexpr std::string_view kWeightSuffix = ".weight";
 
+// Scales of the KV cache have one name for all dialects.
 std::string key_of(const DenseTensor& tensor) {
   const std::string& name = tensor.tensor->name;
-  if (!name.ends_with(kWeightSuffix)) return name;
+  if (!name.ends_with(kWeightSuffix)) return kv_scale_key(name);
   return name.substr(0, name.size() - kWeightSuffix.size());
 }
 
