@@ -86,8 +86,11 @@ TEST_F(Harmonise, KeepsTheBytesOfTheMemberWithTheLargestScale) {
     const auto after = result->read(*result->find(codes->name));
     const bool is_largest =
         element_as_double(*scale, 0) == *largest.at(weight.place.fused).rbegin();
-    EXPECT_EQ(same_bits(*before, *after), is_largest) << weight.module;
-    ++(is_largest ? kept : changed);
+    // Scales of others may be so near that no code moves.
+    const bool stays = same_bits(*before, *after);
+    if (is_largest) EXPECT_TRUE(stays) << weight.module;
+    kept += is_largest ? 1 : 0;
+    changed += stays ? 0 : 1;
   }
   EXPECT_GT(kept, 0);
   EXPECT_GT(changed, 0);
