@@ -16,7 +16,7 @@ struct BitsandbytesState {
   std::int64_t block = 0;         // elements that share one absmax
   std::int64_t nested_block = 0;  // absmax values that share one nested_absmax; 0: not nested
   float nested_offset = 0;
-  std::string dtype;  // of the weight before and after: "bfloat16"; empty: the text has none
+  std::string dtype = {};  // of the weight before and after: "bfloat16"; empty: the text has none
 };
 
 // Numbers are checked: positive, and small enough that no product of them overflows.

@@ -11,7 +11,7 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
 }
 
 Result<WeightParts> encode(const QuantizedWeight& weight) {
-  return encode_quark_packed(weight, kOrder);
+  return encode_quark_packed(weight, kernel::kPlainOrder);
 }
 
 }  // namespace

@@ -26,27 +26,24 @@ Result<Tensor> unpack(const Tensor& words, const kernel::AwqOrder& order, bool i
 }
 
 // I8 [out, n] -> words [n, out / 8].
-Result<Tensor> pack(const Tensor& codes, const NibbleOrder& order, bool is_unsigned) {
-  const std::int64_t columns = codes.shape[0] / kPack;
+Result<Tensor> pack(const Tensor& codes, const kernel::AwqOrder& order, bool is_unsigned) {
+  const std::int64_t outputs = codes.shape[0];
   const std::int64_t inputs = codes.shape[1];
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, {inputs, columns}));
-  const auto* from = codes.as<std::int8_t>().data();
-  auto* to = out.as<std::uint32_t>().data();
-  for (std::int64_t input = 0; input < inputs; ++input) {
-    for (std::int64_t column = 0; column < columns; ++column) {
-      std::uint32_t word = 0;
-      for (std::size_t nibble = 0; nibble < order.size(); ++nibble) {
-        const int code = from[(column * kPack + order[nibble]) * inputs + input];
-        word |= static_cast<std::uint32_t>((is_unsigned ? code + 8 : code) & 15) << (4 * nibble);
-      }
-      *to++ = word;
-    }
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kI32, {inputs, outputs / kPack}));
+  const bool whole = kernel::pack_awq({.codes = codes.as<std::uint8_t>().data(),
+                                       .words = out.as<std::uint8_t>().data(),
+                                       .inputs = inputs,
+                                       .outputs = outputs,
+                                       .order = order});
+  if (!whole) return refused("a code lies outside 4 bits");
+  if (!is_unsigned) {  // two's complement
+    for (std::uint32_t& word : out.as<std::uint32_t>()) word ^= 0x88888888U;
   }
   return std::move(out).finish();
 }
 
 // I16 zeros, which fit nibbles, as I8.
-Result<Tensor> packed_zeros(const QuantizedWeight& weight, const NibbleOrder& order) {
+Result<Tensor> packed_zeros(const QuantizedWeight& weight, const kernel::AwqOrder& order) {
   RQ_TRY(const Tensor zeros, narrow_i16("weight_zero_point", weight.zeros));
   for (const std::int8_t zero : zeros.as<std::int8_t>()) {
     if (zero < -8 || zero > 7) {
@@ -147,7 +144,8 @@ Result<std::vector<PartSpec>> quark_packed_layout(const Scheme& scheme, std::int
                                {"weight_zero_point", DType::kI32, {cols / group, rows / kPack}}};
 }
 
-Result<WeightParts> encode_quark_packed(const QuantizedWeight& weight, const NibbleOrder& order) {
+Result<WeightParts> encode_quark_packed(const QuantizedWeight& weight,
+                                        const kernel::AwqOrder& order) {
   RQ_CHECK(validate(weight));
   RQ_TRY(const auto specs, quark_packed_layout(weight.scheme, weight.rows, weight.cols));
   const bool is_unsigned = weight.scheme.offset == Offset::kZero;

@@ -2,6 +2,7 @@
 
 #include "codec/transform.h"
 #include "plan/chain.h"
+#include "plan/requantise.h"
 #include "quant/round_to_nearest.h"
 
 namespace requant {
@@ -257,30 +258,25 @@ bool changes_values(Loss loss) {
          loss == Loss::kZeroRounding || loss == Loss::kRequantise;
 }
 
-Result<ChainResult> requantised(const Chain& chain, const QuantizedWeight& weight) {
-  ChainResult out;
-  QuantizedWeight source = weight;
-  if (!weight.scheme.is_dense()) {
-    RQ_TRY(source, sound_weight(chain, weight, out.repaired_rows));
-  }
+// A dense weight is as sound as its values, which are looked at when they are rounded.
+Result<ChainResult> requantised(const Chain& chain, const QuantizedWeight& weight,
+                                const RoundingInputs& inputs) {
+  if (weight.scheme.is_dense()) return requantise(chain, weight, inputs);
+  std::vector<std::int64_t> repaired;
+  RQ_TRY(QuantizedWeight source, sound_weight(chain, weight, repaired));
   if (weight.scheme.input_multiplier) {
     RQ_TRY(source, with_multiplier_applied(source, DType::kF32));
   }
-  RQ_TRY(const Tensor values, values_of(source));
-  RQ_TRY(out.weight,
-         round_to_nearest(values, chain.result, {.search_scale = chain.searches_scales}));
-  RQ_TRY(out.difference, compare(source, out.weight));
-  out.losses.push_back({.loss = Loss::kRequantise,
-                        .codes = out.difference.elements,
-                        .max_relative = out.difference.max_relative,
-                        .note = {}});
+  RQ_TRY(ChainResult out, requantise(chain, source, inputs));
+  out.repaired_rows = std::move(repaired);
   return out;
 }
 
 }  // namespace
 
-Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight) {
-  if (chain.requantises) return requantised(chain, weight);
+Result<ChainResult> apply(const Chain& chain, const QuantizedWeight& weight,
+                          const RoundingInputs& inputs) {
+  if (chain.requantises) return requantised(chain, weight, inputs);
   ChainResult out;
   RQ_TRY(out.weight, sound_weight(chain, weight, out.repaired_rows));
   if (chain.applies_multiplier) {

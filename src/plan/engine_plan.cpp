@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "engine/check.h"
-#include "plan/examples.h"
 #include "plan/plan.h"
 #include "plan/receipt.h"
 
@@ -80,8 +79,9 @@ constexpr std::size_t kManyWeights = 10'000;
 
 // What a few weights of a plan for the candidate already show: nothing against it, or it is noted.
 Result<bool> is_hopeful(const Checkpoint& checkpoint, const Candidate& candidate,
-                        const PlanRequest& request, const EngineId& engine, Search& search) {
-  const auto plan = make_example_plan(checkpoint, request);
+                        PlanRequest request, const EngineId& engine, Search& search) {
+  request.only_examples = true;
+  const auto plan = make_plan(checkpoint, request);
   if (!plan) {
     search.note(candidate, plan.error().message());
     return false;

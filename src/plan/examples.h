@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "plan/plan.h"
+#include "dialect/dialect.h"
 
 namespace requant {
 
@@ -25,8 +25,5 @@ class Examples {
   };
   std::unordered_map<std::string, std::vector<Form>> forms_;  // by name without its numbers
 };
-
-// make_plan() for one weight of each kind, and all that is not quantised.
-Result<Plan> make_example_plan(const Checkpoint& checkpoint, const PlanRequest& request);
 
 }  // namespace requant

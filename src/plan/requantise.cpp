@@ -1,7 +1,5 @@
 #include "plan/requantise.h"
 
-#include <fmt/format.h>
-
 #include <vector>
 
 #include "quant/round_to_nearest.h"
@@ -65,7 +63,7 @@ Result<Tensor> values_of(const QuantizedWeight& weight) {
 
 std::optional<Chain> find_requantisation(const Scheme& source, std::int64_t cols, DType dtype,
                                          const Target& target) {
-  if (!target.request || source.input_multiplier || !source.rotation.empty()) return std::nullopt;
+  if (!target.request || !source.rotation.empty()) return std::nullopt;
   const auto grid = fitting_grid(target.request->scheme.grid, cols);
   if (!grid) return std::nullopt;
   const DType usual = target.dialect->scales_are_f32 ? DType::kF32 : dtype;
@@ -101,9 +99,11 @@ Result<ChainResult> requantise(const Chain& chain, const QuantizedWeight& weight
                                       {.search_scale = chain.searches_scales,
                                        .shared_magnitude = inputs.shared_magnitude,
                                        .input_scale = inputs.input_scale}));
-  RQ_TRY(const Difference difference, compare(weight, out.weight));
-  out.losses.push_back({Loss::kRequantise, fmt::format("by at most {:.3g} of the weight's largest",
-                                                       difference.max_relative)});
+  RQ_TRY(out.difference, compare(weight, out.weight));
+  out.losses.push_back({.loss = Loss::kRequantise,
+                        .codes = out.difference.elements,
+                        .max_relative = out.difference.max_relative,
+                        .note = {}});
   return out;
 }
 
