@@ -15,8 +15,10 @@ enum class BitOrder : std::uint8_t {
 };
 
 // Bytes of `count` codes, in the last of which bits may be left over.
-// REQUIRES: for kPlanes, count a multiple of 32.
-constexpr std::int64_t packed_bytes(std::int64_t count, int bits, BitOrder order) {
+// REQUIRES: for kPlanes, count a multiple of 32. Inlined wherever it is called, as ISA files use
+// it.
+[[gnu::always_inline]] constexpr std::int64_t packed_bytes(std::int64_t count, int bits,
+                                                           BitOrder order) {
   const std::int64_t in_word = 32 / bits;
   return order == BitOrder::kWholeWords ? (count + in_word - 1) / in_word * 4
                                         : (count * bits + 7) / 8;

@@ -88,7 +88,7 @@ TEST_F(Harmonise, KeepsTheBytesOfTheMemberWithTheLargestScale) {
         element_as_double(*scale, 0) == *largest.at(weight.place.fused).rbegin();
     // Scales of others may be so near that no code moves.
     const bool stays = same_bits(*before, *after);
-    if (is_largest) EXPECT_TRUE(stays) << weight.module;
+    EXPECT_TRUE(stays || !is_largest) << weight.module;
     kept += is_largest ? 1 : 0;
     changed += stays ? 0 : 1;
   }

@@ -44,7 +44,7 @@ NAMED = {
     "int8": ("int8 per channel", f"int8 {TOKEN}"),
     "int8dynact-int4": ("int4 per group 32", f"int8 {TOKEN}"),
     "mxfp6_e2m3": ("e2m3 per group 32", f"e2m3 {MX}"),
-    "nf4": ("codebook4 per flat 64", "none"),
+    "nf4": ("nf4 per flat 64", "none"),
     "ptpc_fp8": ("e4m3fn per channel", f"e4m3fn {TOKEN}"),
     "sq-fp8": ("e4m3fn per channel", f"e4m3fn {TOKEN}"),
     "sq-int8": ("int8 per channel", f"int8 {TOKEN}"),
