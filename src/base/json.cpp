@@ -22,7 +22,7 @@ namespace {
 
 // A full memory shows as std::bad_alloc, where RapidJSON's own allocator would hand out nullptr.
 struct ThrowingAllocator {
-  static const bool kNeedFree = true;
+  [[maybe_unused]] static const bool kNeedFree = true;
   static void* Malloc(std::size_t size) { return size == 0 ? nullptr : ::operator new(size); }
   static void* Realloc(void* old, std::size_t old_size, std::size_t size) {
     void* memory = Malloc(size);
