@@ -19,12 +19,6 @@ Result<QuantizedWeight> sound_weight(const Chain& chain, const QuantizedWeight& 
   return std::move(repair.weight);
 }
 
-// The values of a weight; a dense one keeps its dtype.
-Result<Tensor> values_of(const QuantizedWeight& weight) {
-  if (weight.scheme.is_dense()) return weight.scales;
-  return dequantize(weight);
-}
-
 Result<Tensor> one_scale(DType dtype, float value) {
   RQ_TRY(TensorBuilder builder, TensorBuilder::make(DType::kF32, {1, 1}));
   builder.as<float>()[0] = value;

@@ -53,12 +53,6 @@ std::vector<Scheme> spellings_of(const SchemeRequest& request, DType dtype) {
   return schemes;
 }
 
-// The values of a weight; a dense one keeps its dtype.
-Result<Tensor> values_of(const QuantizedWeight& weight) {
-  if (weight.scheme.is_dense()) return weight.scales;
-  return dequantize(weight);
-}
-
 }  // namespace
 
 std::optional<Chain> find_requantisation(const Scheme& source, std::int64_t cols, DType dtype,
@@ -89,6 +83,11 @@ bool needs_input_scale(const Scheme& scheme) {
 
 bool shares_outer_scale(const Scheme& scheme) {
   return scheme.element == Element::kE2M1 && scheme.outer && scheme.outer->grid.is_tensor();
+}
+
+Result<Tensor> values_of(const QuantizedWeight& weight) {
+  if (weight.scheme.is_dense()) return weight.scales;
+  return dequantize(weight);
 }
 
 Result<ChainResult> requantise(const Chain& chain, const QuantizedWeight& weight,

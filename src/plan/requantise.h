@@ -19,6 +19,9 @@ bool needs_input_scale(const Scheme& scheme);
 // True where the weights of a fusion group are to have one outer scale: engines load them as one.
 bool shares_outer_scale(const Scheme& scheme);
 
+// The values of a weight, which a dense one has in its own dtype and others in F32.
+Result<Tensor> values_of(const QuantizedWeight& weight);
+
 // The values of `weight`, which is sound, as the nearest codes of the chain's result.
 Result<ChainResult> requantise(const Chain& chain, const QuantizedWeight& weight,
                                const RoundingInputs& inputs);
