@@ -13,7 +13,7 @@ namespace requant {
 
 struct InspectOptions {
   bool tensors = false;  // list every tensor
-  bool deep = false;     // read the scales too, and look for zeros, NaN and infinities
+  bool deep = false;     // read every byte: all scales, and the codes
 };
 
 // Modules that differ in the numbers of layers and experts only, and are stored alike.
@@ -88,8 +88,8 @@ struct Inspection {
   std::vector<Finding> findings;       // errors first
 };
 
-// Headers and small files only, unless options.deep. What is wrong inside a readable container is a
-// finding; an Error is for what cannot be read at all.
+// Headers, small files and small tensors of scales only, unless options.deep. What is wrong inside
+// a readable container is a finding; an Error is for what cannot be read at all.
 Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptions& options = {});
 
 // "schema": "requant/inspect/1"; keys in a fixed order.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "base/json.h"
@@ -9,6 +10,9 @@
 #include "base/threads.h"
 #include "checkpoint/checkpoint.h"
 #include "engine/check.h"
+#include "engine/engine_data.h"
+#include "engine/pins.h"
+#include "rule/run.h"
 
 namespace requant {
 namespace {
@@ -29,15 +33,35 @@ Json finding_json(const Finding& finding) {
   return json;
 }
 
-// What is wrong with the checkpoint whatever the engine. An error there leaves a yes in doubt.
-void add_own_findings(const Checkpoint& checkpoint, CheckReport& report) {
+// What the catalogue finds; of what is only worth knowing `inspect` tells.
+Result<std::vector<Finding>> own_findings(const Checkpoint& checkpoint, const EngineId& engine) {
+  std::vector<Finding> findings(checkpoint.findings().begin(), checkpoint.findings().end());
+  RQ_TRY(const auto data, load_engine(engine));
+  RQ_TRY(auto more, run_rules(checkpoint, {.engine = EngineNeeds{
+                                               .name = engine.engine + " " + engine.version,
+                                               .transformers_major = transformers_major(*data)}}));
+  std::erase_if(more, [](const Finding& f) { return f.severity == Severity::kInfo; });
+  std::ranges::move(more, std::back_inserter(findings));
+  return findings;
+}
+
+// What is wrong with the checkpoint whatever the engine. An error there leaves a yes in doubt; what
+// the engine's transformers does not read makes it a no.
+void add_own_findings(const std::vector<Finding>& findings, CheckReport& report) {
   bool doubt = false;
-  for (const Finding& finding : checkpoint.findings()) {
+  const Finding* unread = nullptr;
+  for (const Finding& finding : findings) {
     const bool told = std::any_of(report.findings.begin(), report.findings.end(),
                                   [&](const Finding& f) { return f.rule == finding.rule; });
     if (told) continue;
-    doubt = doubt || finding.severity == Severity::kError;
+    const bool is_error = finding.severity == Severity::kError;
+    doubt = doubt || is_error;
+    if (is_error && finding.rule.starts_with("drift.") && unread == nullptr) unread = &finding;
     report.findings.push_back(finding);
+  }
+  if (unread != nullptr && report.verdict != Verdict::kNo) {
+    report.verdict = Verdict::kNo;
+    report.summary = unread->where + ": " + unread->message;
   }
   if (doubt && report.verdict == Verdict::kYes) {
     report.verdict = Verdict::kUnknown;
@@ -88,7 +112,8 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
     RQ_TRY(CheckReport report,
            check(subject_of(checkpoint), id,
                  {.capability = options.capability, .tensor_parallel = options.tensor_parallel}));
-    add_own_findings(checkpoint, report);
+    RQ_TRY(const auto findings, own_findings(checkpoint, id));
+    add_own_findings(findings, report);
     return public_result(std::move(report));
   });
 }

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
+#include <functional>
+#include <iterator>
 #include <unordered_map>
 
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
+#include "rule/run.h"
 
 namespace requant {
 namespace {
@@ -181,73 +183,14 @@ void add_files(const Checkpoint& checkpoint, const InspectOptions& options, Insp
   }
 }
 
-struct ScaleCounts {
-  std::int64_t zero = 0;
-  std::int64_t not_finite = 0;
-  std::int64_t negative = 0;
-};
-
-ScaleCounts count_scales(const Tensor& scales) {
-  ScaleCounts counts;
-  const std::int64_t elements = scales.elements();
-  for (std::int64_t i = 0; i < elements; ++i) {
-    const double value = element_as_double(scales, i);
-    if (!std::isfinite(value)) {
-      ++counts.not_finite;
-    } else if (value == 0) {
-      ++counts.zero;
-    } else if (value < 0) {
-      ++counts.negative;
-    }
-  }
-  return counts;
-}
-
-// Tensors of scales with values that no scale should have: one finding for all of them.
-struct BadScales {
-  std::string first;
-  std::uint64_t tensors = 0;
-  ScaleCounts counts;
-
-  void add(const TensorInfo& tensor, const ScaleCounts& more) {
-    if (tensors++ == 0) first = printable(tensor.name);
-    counts.zero += more.zero;
-    counts.not_finite += more.not_finite;
-    counts.negative += more.negative;
-  }
-  Finding finding(Severity severity, std::string rule) const {
-    Finding result;
-    result.severity = severity;
-    result.rule = std::move(rule);
-    result.where = first;
-    const std::string others =
-        tensors > 1 ? fmt::format(" (with {} tensors more)", tensors - 1) : "";
-    result.message = fmt::format("{} scales are zero, {} negative, {} not finite{}", counts.zero,
-                                 counts.negative, counts.not_finite, others);
-    return result;
-  }
-};
-
-Result<void> look_at_scales(const Checkpoint& checkpoint, std::vector<Finding>& findings) {
-  BadScales repairable;  // lmdeploy divides by the largest value of a row, also where that is 0
-  BadScales bad;
-  for (const Weight& weight : checkpoint.weights()) {
-    for (const auto& [suffix, tensor] : weight.parts) {
-      if (suffix != "scale" && suffix != "weight_scale" && suffix != "scales") continue;
-      RQ_TRY(const Tensor scales, checkpoint.source().read(*tensor));
-      const ScaleCounts counts = count_scales(scales);
-      if (counts.zero + counts.not_finite + counts.negative == 0) continue;
-      const bool zeros_only = counts.not_finite + counts.negative == 0;
-      (suffix == "scale" && zeros_only ? repairable : bad).add(*tensor, counts);
-    }
-  }
-  if (bad.tensors > 0) findings.push_back(bad.finding(Severity::kError, "tensor.bad-scale"));
-  if (repairable.tensors > 0) {
-    Finding& finding =
-        findings.emplace_back(repairable.finding(Severity::kWarning, "lmdeploy.zero-scale"));
-    finding.why = "lmdeploy divided rows of zeros by 0; in fp8 their codes are NaN, which spreads";
-    finding.repair = "requant convert repairs them: codes 0, scale 1";
-  }
+// What the catalogue finds, after what was seen while opening; errors first.
+Result<void> add_findings(const Checkpoint& checkpoint, const InspectOptions& options,
+                          std::vector<Finding>& findings) {
+  findings.assign(checkpoint.findings().begin(), checkpoint.findings().end());
+  RQ_TRY(auto more,
+         run_rules(checkpoint, {.depth = options.deep ? Depth::kCodes : Depth::kScales}));
+  std::ranges::move(more, std::back_inserter(findings));
+  std::ranges::stable_sort(findings, std::greater(), &Finding::severity);
   return {};
 }
 
@@ -338,7 +281,6 @@ Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptio
   result.dialect = checkpoint.dialect().name;
   result.dialect_long_name = checkpoint.dialect().long_name;
   result.evidence = checkpoint.dialect_evidence();
-  result.findings.assign(checkpoint.findings().begin(), checkpoint.findings().end());
   result.readable = checkpoint.is_readable();
   const WriterGuess writer = checkpoint.writer();
   result.writer = writer.tool;
@@ -348,8 +290,7 @@ Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptio
   add_weights(checkpoint, result);
   add_sizes(checkpoint, result);
   add_files(checkpoint, options, result);
-  if (options.deep)
-    RQ_CHECK_IN(look_at_scales(checkpoint, result.findings), printable(path.string()));
+  RQ_CHECK_IN(add_findings(checkpoint, options, result.findings), printable(path.string()));
   return result;
 }
 

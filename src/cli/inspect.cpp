@@ -154,7 +154,8 @@ std::function<int()> add(CLI::App& app) {
       ->required();
   app.add_flag("--json", arguments->json, "one JSON document on stdout");
   app.add_flag("--tensors", arguments->options.tensors, "list every tensor");
-  app.add_flag("--deep", arguments->options.deep, "read the scales and look for zeros and NaN");
+  app.add_flag("--deep", arguments->options.deep,
+               "read every byte: all scales, and codes that are constant, NaN or impossible");
   app.add_option("--fail-on", arguments->fail_on,
                  "exit 1 on findings of this weight: error, warning, never")
       ->check(CLI::IsMember({"error", "warning", "never"}))

@@ -1,0 +1,122 @@
+#include "rule/scale_table.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <tuple>
+
+#include "base/threads.h"
+#include "dialect/kv_cache.h"
+
+namespace requant {
+namespace {
+
+constexpr auto kNames = std::to_array<ScaleName>({
+    {"weight_scale", ScaleUse::kWeight},
+    {"weight_scale_inv", ScaleUse::kWeight},
+    {"scale", ScaleUse::kWeight},
+    {"scales", ScaleUse::kWeight},
+    {"scale_weight", ScaleUse::kWeight},
+    {"absmax", ScaleUse::kWeight},
+    {"SCB", ScaleUse::kWeight},
+    {"weight_scale_2", ScaleUse::kOuter},
+    {"weight_global_scale", ScaleUse::kOuter, true},
+    {"input_scale", ScaleUse::kInput},
+    {"input_global_scale", ScaleUse::kInput, true},
+    {"k_scale", ScaleUse::kCache},
+    {"v_scale", ScaleUse::kCache},
+    {"q_scale", ScaleUse::kCache},
+    {"output_scale", ScaleUse::kCache},
+});
+
+ScaleFacts facts_of(const TensorInfo& tensor, const Weight* weight) {
+  ScaleFacts facts;
+  const auto [module, suffix] = split_tensor_name(tensor.name);
+  facts.tensor = &tensor;
+  facts.module = module;
+  facts.suffix = suffix;
+  facts.name = scale_named(suffix);
+  facts.weight = weight;
+  return facts;
+}
+
+std::vector<ScaleFacts> scales_of(const Checkpoint& checkpoint) {
+  std::vector<ScaleFacts> all;
+  for (const Weight& weight : checkpoint.weights()) {
+    for (const auto& [suffix, tensor] : weight.parts) {
+      if (scale_named(split_tensor_name(tensor->name).second) != nullptr) {
+        all.push_back(facts_of(*tensor, &weight));
+      }
+    }
+  }
+  for (const DenseTensor& dense : checkpoint.dense()) {
+    const ScaleName* name = scale_named(split_tensor_name(dense.tensor->name).second);
+    // "scale" beside no weight is a norm's, or a layer's own.
+    if (name == nullptr || name->use == ScaleUse::kWeight) continue;
+    all.push_back(facts_of(*dense.tensor, nullptr));
+  }
+  return all;
+}
+
+// The places of those to read.
+std::vector<std::size_t> chosen(const std::vector<ScaleFacts>& all, bool everything) {
+  std::vector<std::size_t> order(all.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (everything) return order;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return all[a].tensor->bytes < all[b].tensor->bytes;
+  });
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  while (count < order.size() && count < ScaleTable::kTensors) {
+    bytes += all[order[count]].tensor->bytes;
+    if (bytes > ScaleTable::kBytes) break;
+    ++count;
+  }
+  order.resize(count);
+  return order;
+}
+
+bool before(const ScaleFacts& a, const ScaleFacts& b) {
+  return std::tie(a.module, a.suffix) < std::tie(b.module, b.suffix);
+}
+
+}  // namespace
+
+const ScaleName* scale_named(std::string_view suffix) {
+  const auto at = std::ranges::find(kNames, suffix, &ScaleName::suffix);
+  return at == kNames.end() ? nullptr : &*at;
+}
+
+Result<ScaleTable> ScaleTable::read(const Checkpoint& checkpoint, bool everything) {
+  ScaleTable table;
+  table.all_ = scales_of(checkpoint);
+  std::sort(table.all_.begin(), table.all_.end(), before);
+  const std::vector<std::size_t> order = chosen(table.all_, everything);
+  std::vector<Result<void>> results(order.size());
+  constexpr std::size_t kGrain = 64;
+  parallel_for(order.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      ScaleFacts& facts = table.all_[order[i]];
+      results[i] = or_out_of_memory([&] { return sum_up(checkpoint.source(), facts); });
+      facts.is_read = static_cast<bool>(results[i]);
+    }
+  });
+  for (Result<void>& result : results) RQ_CHECK(std::move(result));
+  return table;
+}
+
+std::size_t ScaleTable::not_read() const {
+  return static_cast<std::size_t>(std::ranges::count(all_, false, &ScaleFacts::is_read));
+}
+
+const ScaleFacts* ScaleTable::find(std::string_view module, std::string_view suffix) const {
+  ScaleFacts wanted;
+  wanted.module = module;
+  wanted.suffix = suffix;
+  const auto at = std::lower_bound(all_.begin(), all_.end(), wanted, before);
+  if (at == all_.end() || at->module != module || at->suffix != suffix) return nullptr;
+  return at->is_read ? &*at : nullptr;
+}
+
+}  // namespace requant
