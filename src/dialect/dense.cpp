@@ -37,6 +37,13 @@ Result<Resolution> resolve(const Facts& facts) {
     finding.why = "its numbers have no meaning without the scales";
   }
   for (const ConfigBlock& block : find_config_blocks(facts.config, facts.architecture)) {
+    if (text_at(block.block, "quant_method") == "bitsandbytes") {
+      resolution.findings.push_back(make_finding(
+          Severity::kInfo, "bitsandbytes.not-quantised", "config.json",
+          "quant_method is bitsandbytes and the weights are dense: they are quantised while "
+          "loading"));
+      continue;
+    }
     Finding& finding = resolution.findings.emplace_back(
         make_finding(Severity::kError, "config.method-but-dense", "config.json",
                      fmt::format("'{}' states quant_method {}, and no weight is quantised",

@@ -116,9 +116,9 @@ void look_for_unset_slots(RuleRun& run) {
   constexpr double kLowest = 1e30;
   Cases cases;
   for (const ScaleFacts& scale : run.scales().all()) {
-    if (scale.count < 2 || scale.count > kMostSlots || scale.weight == nullptr) continue;
+    if (scale.count < 2 || scale.count > kMostSlots) continue;
     const auto slots = static_cast<std::int64_t>(scale.count);
-    if (scale.weight->rows == slots) continue;  // one a row
+    if (scale.weight != nullptr && scale.weight->rows == slots) continue;  // one a row
     const bool unset = scale.zero > 0 || scale.largest > kLowest || scale.not_finite > 0;
     if (unset && scale.zero < scale.count) cases.add(scale.tensor->name);
   }

@@ -17,7 +17,8 @@ Finding& RuleRun::add(std::string where, std::string message) {
 
 const ScaleTable& RuleRun::scales() {
   if (!scales_) {
-    auto table = ScaleTable::read(checkpoint_, options_.depth == Depth::kCodes);
+    auto table = ScaleTable::read(
+        checkpoint_, options_.depth == Depth::kCodes ? UINT64_MAX : options_.scale_bytes);
     if (!table) failure_ = table.error();
     scales_ = table ? *std::move(table) : ScaleTable();
   }

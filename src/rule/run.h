@@ -21,6 +21,7 @@ struct EngineNeeds {
 struct RuleOptions {
   Depth depth = Depth::kScales;
   std::optional<EngineNeeds> engine = {};
+  std::uint64_t scale_bytes = ScaleTable::kBytes;  // to read at most, unless every byte is read
 };
 
 // One look at a checkpoint by all rules.

@@ -51,18 +51,20 @@ std::vector<ScaleFacts> scales_of(const Checkpoint& checkpoint) {
   }
   for (const DenseTensor& dense : checkpoint.dense()) {
     const ScaleName* name = scale_named(split_tensor_name(dense.tensor->name).second);
-    // "scale" beside no weight is a norm's, or a layer's own.
-    if (name == nullptr || name->use == ScaleUse::kWeight) continue;
+    if (name == nullptr) continue;
+    // "scale" beside no weight is a norm's, or a layer's own; but of weights that could not be
+    // resolved nothing else is known.
+    if (name->use == ScaleUse::kWeight && checkpoint.is_readable()) continue;
     all.push_back(facts_of(*dense.tensor, nullptr));
   }
   return all;
 }
 
 // The places of those to read.
-std::vector<std::size_t> chosen(const std::vector<ScaleFacts>& all, bool everything) {
+std::vector<std::size_t> chosen(const std::vector<ScaleFacts>& all, std::uint64_t limit) {
   std::vector<std::size_t> order(all.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  if (everything) return order;
+  if (limit == UINT64_MAX) return order;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return all[a].tensor->bytes < all[b].tensor->bytes;
   });
@@ -70,7 +72,7 @@ std::vector<std::size_t> chosen(const std::vector<ScaleFacts>& all, bool everyth
   std::size_t count = 0;
   while (count < order.size() && count < ScaleTable::kTensors) {
     bytes += all[order[count]].tensor->bytes;
-    if (bytes > ScaleTable::kBytes) break;
+    if (bytes > limit) break;
     ++count;
   }
   order.resize(count);
@@ -88,11 +90,11 @@ const ScaleName* scale_named(std::string_view suffix) {
   return at == kNames.end() ? nullptr : &*at;
 }
 
-Result<ScaleTable> ScaleTable::read(const Checkpoint& checkpoint, bool everything) {
+Result<ScaleTable> ScaleTable::read(const Checkpoint& checkpoint, std::uint64_t bytes) {
   ScaleTable table;
   table.all_ = scales_of(checkpoint);
   std::sort(table.all_.begin(), table.all_.end(), before);
-  const std::vector<std::size_t> order = chosen(table.all_, everything);
+  const std::vector<std::size_t> order = chosen(table.all_, bytes);
   std::vector<Result<void>> results(order.size());
   constexpr std::size_t kGrain = 64;
   parallel_for(order.size(), kGrain, [&](std::size_t begin, std::size_t end) {

@@ -45,14 +45,14 @@ struct ScaleFacts {
   double first = 0;
 };
 
-// All tensors of scales of a checkpoint. Without `everything` the small ones are read, smallest
-// first, up to kBytes and kTensors.
+// All tensors of scales of a checkpoint. They are read smallest first, up to `bytes` and, where
+// that is a limit, kTensors of them.
 class ScaleTable {
  public:
   static constexpr std::uint64_t kBytes = std::uint64_t{16} << 20;
   static constexpr std::size_t kTensors = 4096;
 
-  static Result<ScaleTable> read(const Checkpoint& checkpoint, bool everything);
+  static Result<ScaleTable> read(const Checkpoint& checkpoint, std::uint64_t bytes);
 
   const std::vector<ScaleFacts>& all() const { return all_; }
   std::size_t not_read() const;

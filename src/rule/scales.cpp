@@ -194,21 +194,6 @@ void look_for_incomplete_experts(RuleRun& run) {
                                      missing, cases.others()));
 }
 
-void look_for_missing_inputs(RuleRun& run) {
-  Cases without;
-  for (const Weight& weight : run.checkpoint().weights()) {
-    if (weight.scheme.activations.kind != ActivationKind::kStatic) continue;
-    const bool has = std::ranges::any_of(weight.parts, [](const auto& part) {
-      const ScaleName* name = scale_named(split_tensor_name(part.second->name).second);
-      return name != nullptr && name->use == ScaleUse::kInput;
-    });
-    if (!has) without.add(weight.module);
-  }
-  if (!without.any()) return;
-  run.add(without.first(),
-          "is declared with static activations and has no input scale" + without.others());
-}
-
 void look_for_lone_cache_scales(RuleRun& run) {
   std::map<std::string, int> found;  // attention module -> 1: keys, 2: values
   for (const DenseTensor& dense : run.checkpoint().dense()) {
@@ -332,12 +317,6 @@ constexpr auto kRules = std::to_array<Rule>({
      .why = "engines leave it at zero and divide by it: NaN on prompts that reach the expert",
      .threads = "vllm #45212",
      .look = look_for_incomplete_experts},
-    {.id = "scales.no-input-scale",
-     .severity = Severity::kError,
-     .text = "Activations are declared static, and their scale is not there.",
-     .why = "engines leave it at its initial value, silently",
-     .threads = "vllm #45212, aiter #2419",
-     .look = look_for_missing_inputs},
     {.id = "scales.lone-cache-scale",
      .severity = Severity::kWarning,
      .text = "An attention has a scale of its keys and none of its values, or the reverse.",
