@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -13,21 +15,39 @@ struct Arguments {
   bool json = false;
 };
 
+constexpr std::size_t kNameColumns = 20;
+constexpr std::size_t kLineColumns = 78;
+
+// One paragraph an engine: its versions, as many to a line as fit.
+void print_engines(const std::vector<EngineEntry>& known) {
+  std::string line;
+  std::string engine;
+  for (const EngineEntry& entry : known) {
+    const auto at = entry.name.find('@');
+    const std::string version = entry.name.substr(at + 1);
+    const bool starts = entry.name.substr(0, at) != engine;
+    if (starts || line.size() + 1 + version.size() > kLineColumns) {
+      if (!line.empty()) print(line + "\n");
+      engine = entry.name.substr(0, at);
+      line = fmt::format("{:<{}}", starts ? engine : "", kNameColumns - 1);
+    }
+    line += " " + version;
+  }
+  print(line + "\n");
+}
+
 std::function<int()> add(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   app.add_flag("--names", arguments->names_only, "names only, one a line");
   app.add_flag("--json", arguments->json, "one JSON document on stdout");
   return [arguments] {
     const std::vector<EngineEntry> known = engines();
-    std::vector<std::vector<std::string>> rows = {{"engine", "rules read from"}};
-    for (const EngineEntry& entry : known) {
-      if (arguments->names_only) print(entry.name + "\n");
-      rows.push_back({entry.name, entry.source});
-    }
     if (arguments->json) {
       print(to_json(known));
-    } else if (!arguments->names_only) {
-      print_table(rows);
+    } else if (arguments->names_only) {
+      for (const EngineEntry& entry : known) print(entry.name + "\n");
+    } else {
+      print_engines(known);
     }
     return static_cast<int>(kClean);
   };

@@ -14,7 +14,7 @@
 
 namespace requant {
 
-// "vllm@0.7.3" -> {"vllm", "0.7.3"}.
+// "vllm@0.7.3" -> {"vllm", "0.7.3"}. Any version that is not older than all that are known.
 struct EngineId {
   std::string engine;
   std::string version;
@@ -25,7 +25,16 @@ struct EngineInfo {
   EngineId id;
   std::string source;  // "vllm==0.7.3 wheel from PyPI"
 };
+// Every version whose sources were read, engine by engine, oldest first.
 std::vector<EngineInfo> known_engines();
+
+struct EngineRange {
+  std::string engine;
+  std::string oldest;
+  std::string newest;
+  std::vector<std::string> versions;
+};
+std::vector<EngineRange> known_ranges();
 
 enum class Verdict { kYes, kNo, kUnknown };
 std::string_view name_of(Verdict verdict);

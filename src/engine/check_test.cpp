@@ -141,10 +141,17 @@ TEST(Check, ReportsTheCapabilityNeededWhereNoneIsStated) {
 }
 
 TEST(Check, RefusesAnEngineThatItHasNoDataOn) {
-  const auto engine = parse_engine("vllm@9.9");
+  const auto engine = parse_engine("vlm@0.7.3");
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code(), ErrorCode::kUsage);
-  EXPECT_THAT(engine.error().message(), HasSubstr("vllm@0.7.3"));
+  EXPECT_THAT(engine.error().message(), HasSubstr("vllm@0.6.6 to 0.33.0"));
+}
+
+TEST(Check, RefusesAVersionOlderThanAllThatWereRead) {
+  const auto engine = parse_engine("vllm@0.5.4");
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code(), ErrorCode::kUsage);
+  EXPECT_THAT(engine.error().message(), HasSubstr("0.6.6 to 0.33.0"));
 }
 
 }  // namespace

@@ -25,6 +25,12 @@ Taken first_match(const std::vector<SchemeRow>& rows, const EngineFacts& facts) 
   return {};
 }
 
+Taken not_read() {
+  return {.row = nullptr,
+          .found = Truth::kUnknown,
+          .unknown = "the data do not say which schemes take fused experts"};
+}
+
 // Kernels compare a group size of -1 where a config says null for "one group for all inputs".
 EngineFacts kernel_facts(const EngineFacts& facts) {
   EngineFacts out(&facts);
@@ -83,7 +89,8 @@ void set_dispatch_facts(EngineFacts& facts, const WeightClass& weights,
     facts.set("moe_schemes", "not asked");
   } else if (expert) {
     facts.set("schemes", "not asked");
-    set_match(facts, "moe_schemes", first_match(engine.moe_schemes, facts));
+    set_match(facts, "moe_schemes",
+              engine.moe_schemes.empty() ? not_read() : first_match(engine.moe_schemes, facts));
   } else {
     facts.set("moe_schemes", "not asked");
     set_match(facts, "schemes", first_match(engine.schemes, facts));

@@ -8,57 +8,11 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "engine/check.h"
-#include "engine/predicate.h"
+#include "engine/engine_rows.h"
 
 namespace requant {
 
-// What a rule that holds means for the checkpoint (data/engines/README.md, "verdict").
-enum class Effect : std::uint8_t {
-  kReject,
-  kRejectUnlessMet,  // no, with the way out named: a plugin, a flag, a package, a key
-  kDegrade,          // yes, with a finding
-  kAccept,           // yes, nothing to say
-};
-std::optional<Effect> effect_named(std::string_view verdict);
-
-struct EngineRule {
-  std::string id;
-  std::string stage;
-  std::string verdict;
-  Effect effect = Effect::kReject;
-  std::vector<std::string> methods;  // empty: every method, and none
-  Predicate when;
-  std::string message;  // what the engine prints, with {names} to fill in
-  std::string reason;
-  std::string src;  // "file:line, file:line"
-  std::vector<std::string> fixes;
-
-  bool is_for(std::string_view method) const;
-};
-
-// One row of an ordered dispatch: the first that holds is taken.
-struct SchemeRow {
-  Predicate when;
-  std::string scheme;  // empty: rejected
-  std::string reject;
-  int min_capability = 0;
-  std::string src;
-};
-
-struct KernelRow {
-  std::string name;
-  int min_capability = 0;
-  std::vector<Predicate> rejects;
-};
-
-// quant_method in the config -> the method that the engine makes of it.
-struct Override {
-  std::string from;
-  std::string to;  // empty: unquantised
-  Predicate when;
-  std::string src;
-};
-
+// What one version of one engine accepts.
 struct EngineData {
   EngineId id;
   std::string source;
@@ -76,13 +30,17 @@ struct EngineData {
   std::vector<std::string> texts_at(std::initializer_list<std::string_view> keys) const;
 };
 
-// kCorrupt for data that do not follow data/engines/README.md.
-Result<EngineData> parse_engine_data(std::string_view text);
-
-// From the files built in; parsed on first use. kUsage for an engine that is not known.
+// From the files built in; parsed on first use. kUsage for an engine that is not known, or a
+// version whose sources were not read.
 Result<std::shared_ptr<const EngineData>> load_engine(const EngineId& id);
 
-// Strings of a JSON array; empty for everything else.
-std::vector<std::string> texts_of(const Json* json);
+// The versions that were read on either side of one that was not.
+struct Neighbours {
+  std::string before;  // the version itself where it was read
+  std::string after;   // empty: newer than all that were read
+  bool exact = false;
+};
+// kUsage for an engine that is not known and for a version older than all that were read.
+Result<Neighbours> neighbours_of(const EngineId& id);
 
 }  // namespace requant

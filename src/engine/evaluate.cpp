@@ -65,7 +65,10 @@ class Evaluation {
     for (const EngineRule& rule : situation_.engine->rules) {
       if (!rule.when.about_a_weight()) judge(rule, situation_.facts, where_of(rule));
     }
-    if (!in_registry()) return std::move(out_);  // the engine gets no further
+    if (!in_registry()) {  // the engine gets no further
+      judge_unknown_method();
+      return std::move(out_);
+    }
     judge_weights();
     for (Judgement& judgement : judge_tensor_names(situation_)) add(std::move(judgement));
     return std::move(out_);
@@ -78,6 +81,24 @@ class Evaluation {
     const auto* names = registry ? registry->list() : nullptr;
     return names != nullptr &&
            std::find(names->begin(), names->end(), FactValue(situation_.method)) != names->end();
+  }
+
+  // Engines whose rules do not say it themselves.
+  void judge_unknown_method() {
+    const bool told = std::any_of(out_.begin(), out_.end(), [](const Judgement& judgement) {
+      return rejects(judgement.effect) && judgement.truth == Truth::kYes;
+    });
+    if (told) return;
+    add({.rule = situation_.engine->id.engine + ".method-not-known",
+         .where = "config.json" +
+                  (situation_.block.block == nullptr ? "" : ": " + situation_.block.path),
+         .expected = join(situation_.engine->texts_at({"registry", "methods"}), ", "),
+         .observed = situation_.declared,
+         .message = {},
+         .reason = "this version has no quantisation method of that name",
+         .src = situation_.engine->text_at({"registry", "src"}),
+         .unknown = {},
+         .fixes = {}});
   }
 
   void judge_container() {

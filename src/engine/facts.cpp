@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <span>
 
 #include "base/text.h"
 
@@ -24,6 +25,20 @@ bool null_when_absent(std::string_view name) {
     if (name.starts_with(prefix)) return true;
   }
   return name == "ct.group_format";
+}
+
+// What lies at the keys; a key of "*" collects from every member.
+FactValue value_at(const Json& json, std::span<const std::string_view> keys) {
+  if (keys.empty()) return value_of(json);
+  if (keys.front() == "*") {
+    FactValue::List all;
+    for (const auto& [key, member] : json.members()) {
+      all.push_back(value_at(member, keys.subspan(1)));
+    }
+    return all.empty() ? FactValue() : FactValue(std::move(all));
+  }
+  const Json* member = json.find(keys.front());
+  return member == nullptr ? FactValue() : value_at(*member, keys.subspan(1));
 }
 
 }  // namespace
@@ -99,13 +114,11 @@ std::optional<FactValue> EngineFacts::from_objects(std::string_view name) const 
   const auto dot = name.find('.');
   const auto root = objects_.find(name.substr(0, dot));
   if (root == objects_.end()) return std::nullopt;
-  const Json* at = root->second;
-  if (dot != std::string_view::npos) {
-    for (const std::string_view key : split(name.substr(dot + 1), '.')) {
-      at = at == nullptr ? nullptr : at->find(key);
-    }
+  if (dot == std::string_view::npos || root->second == nullptr) {
+    return root->second == nullptr ? FactValue() : value_of(*root->second);
   }
-  return at == nullptr ? FactValue() : value_of(*at);
+  const auto keys = split(name.substr(dot + 1), '.');
+  return value_at(*root->second, keys);
 }
 
 std::optional<FactValue> EngineFacts::stored(std::string_view name) const {

@@ -50,8 +50,9 @@ class EngineFacts {
   explicit EngineFacts(const EngineFacts* parent) : parent_(parent) {}
 
   void set(std::string_view name, FactValue value);
-  // "cfg.a.b" is read from `json` where prefix is "cfg", when no fact of that name was set; an
-  // absent key is null. `json` must outlive this; nullptr: every key is absent.
+  // "cfg.a.b" is read from `json` ("cfg.a.*.b" from all members of a) where prefix is "cfg", when
+  // no fact of that name was set; an absent key is null. `json` must outlive this; nullptr: every
+  // key is absent.
   void set_object(std::string_view prefix, const Json* json);
 
   // Nothing: not known. Understands "a % b", "a % 32 // b" and "len(a)".

@@ -69,7 +69,10 @@ std::optional<int> transformers_major_of(std::span<const std::string> pins) {
 
 std::optional<int> transformers_major(const EngineData& engine) {
   if (engine.id.engine == kPackage) return leading_number(engine.id.version);
-  const auto pins = engine.texts_at({"pins"});
+  const Json* pin = engine.json.at({"pins", kPackage});
+  if (pin == nullptr) return std::nullopt;
+  const std::vector<std::string> pins = {std::string(kPackage) +
+                                         std::string(pin->as_string().value_or(""))};
   return transformers_major_of(pins);
 }
 

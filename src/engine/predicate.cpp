@@ -31,6 +31,7 @@ constexpr auto kOps = std::to_array<std::pair<std::string_view, Operator>>({
     {"mixed", Operator::kMixed},
     {"not_pow2", Operator::kNotPowerOf2},
     {"single_endswith", Operator::kSingleEndsWith},
+    {"not_accepted_by", Operator::kNotAcceptedBy},
 });
 
 Truth is_in(const FactValue& item, const FactValue& items) {
@@ -80,6 +81,26 @@ Truth single_ends_with(const FactValue& lists, const FactValue& ending) {
   return Truth::kNo;
 }
 
+Truth accepted_by(const FactValue& names, const FactValue& lists) {
+  if (names.list() == nullptr || lists.list() == nullptr) return Truth::kUnknown;
+  for (const FactValue& accepted : *lists.list()) {
+    Truth all = Truth::kYes;
+    for (const FactValue& name : *names.list()) all = all & is_in(name, accepted);
+    if (all == Truth::kYes) return Truth::kYes;
+  }
+  return Truth::kNo;
+}
+
+// Of a list, or of any of several lists.
+Truth contains(const FactValue& value, const FactValue& item) {
+  Truth truth = is_in(item, value);
+  if (value.list() == nullptr) return truth;
+  for (const FactValue& inner : *value.list()) {
+    if (inner.list() != nullptr) truth = truth | is_in(item, inner);
+  }
+  return truth;
+}
+
 Truth is_not_power_of_2(const FactValue& value) {
   const auto number = value.number();
   if (!number) return Truth::kUnknown;
@@ -110,7 +131,7 @@ Truth apply(Operator op, const FactValue& a, const FactValue& b) {
     case Operator::kStartsWith:
       return starts_with(a, b);
     case Operator::kContains:
-      return is_in(b, a);
+      return contains(a, b);
     case Operator::kMissingAny:
       return missing_any(a, b);
     case Operator::kNoMatch:
@@ -119,6 +140,8 @@ Truth apply(Operator op, const FactValue& a, const FactValue& b) {
       return truth_of(a == FactValue("mixed"));
     case Operator::kNotPowerOf2:
       return is_not_power_of_2(a);
+    case Operator::kNotAcceptedBy:
+      return !accepted_by(a, b);
     case Operator::kSingleEndsWith:
       return single_ends_with(a, b);
     default:
@@ -163,17 +186,19 @@ Result<Predicate> Predicate::parse(const Json& json, int depth) {
   if (const Json* inner = json.find("not")) {
     predicate.kind_ = Kind::kNot;
     RQ_TRY(Predicate child, parse(*inner, depth + 1));
-    predicate.children_.push_back(std::move(child));
+    predicate.children_ = std::make_shared<std::vector<Predicate>>(1, std::move(child));
     return predicate;
   }
   const Json* all = json.find("all");
   const Json* any = json.find("any");
   if (all == nullptr && any == nullptr) return parse_leaf(json);
   predicate.kind_ = all != nullptr ? Kind::kAll : Kind::kAny;
+  auto children = std::make_shared<std::vector<Predicate>>();
   for (const Json& item : (all != nullptr ? all : any)->items()) {
     RQ_TRY(Predicate child, parse(item, depth + 1));
-    predicate.children_.push_back(std::move(child));
+    children->push_back(std::move(child));
   }
+  predicate.children_ = std::move(children);
   return predicate;
 }
 
@@ -216,12 +241,12 @@ Truth Predicate::evaluate(const EngineFacts& facts) const {
     case Kind::kOpaque:
       return Truth::kUnknown;
     case Kind::kNot:
-      return !children_.front().evaluate(facts);
+      return !children_->front().evaluate(facts);
     case Kind::kLeaf:
       return evaluate_leaf(facts);
     case Kind::kAll: {
       Truth truth = Truth::kYes;
-      for (const Predicate& child : children_) {
+      for (const Predicate& child : *children_) {
         truth = truth & child.evaluate(facts);
         if (truth == Truth::kNo) break;
       }
@@ -229,7 +254,7 @@ Truth Predicate::evaluate(const EngineFacts& facts) const {
     }
     case Kind::kAny: {
       Truth truth = Truth::kNo;
-      for (const Predicate& child : children_) {
+      for (const Predicate& child : *children_) {
         truth = truth | child.evaluate(facts);
         if (truth == Truth::kYes) break;
       }
@@ -243,7 +268,8 @@ bool Predicate::about_a_weight() const {
   if (kind_ == Kind::kLeaf) {
     return weight_field(field_) || (against_field_ && weight_field(text_));
   }
-  return std::any_of(children_.begin(), children_.end(),
+  return children_ != nullptr &&
+         std::any_of(children_->begin(), children_->end(),
                      [](const Predicate& child) { return child.about_a_weight(); });
 }
 
@@ -252,7 +278,7 @@ std::string Predicate::unknown_reason(const EngineFacts& facts) const {
   if (kind_ == Kind::kOpaque)
     return text_.empty() ? "a condition of the source that was not translated" : text_;
   if (kind_ == Kind::kLeaf) return "'" + (facts.find(field_) ? text_ : field_) + "' is not known";
-  for (const Predicate& child : children_) {
+  for (const Predicate& child : *children_) {
     if (auto reason = child.unknown_reason(facts); !reason.empty()) return reason;
   }
   return "";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ enum class Operator : std::uint8_t {
   kNoMatch,     // the fact says "no_match"
   kMixed,       // the fact says "mixed"
   kNotPowerOf2,
+  kNotAcceptedBy,   // no list of names holds all the items
   kSingleEndsWith,  // one of several lists has exactly one item, and that ends with the value
 };
 std::optional<Operator> op_named(std::string_view name);
@@ -71,7 +73,8 @@ class Predicate {
   std::string field_;
   std::string text_;  // the other field, or an opaque condition's words
   FactValue value_;
-  std::vector<Predicate> children_;
+  // Shared: rules are copied for every version that has them.
+  std::shared_ptr<const std::vector<Predicate>> children_;
 };
 
 }  // namespace requant

@@ -113,6 +113,7 @@ void set_model_facts(Situation& situation, const Device& device) {
   EngineFacts& facts = situation.facts;
   facts.set_object("config", &subject.config);
   facts.set_object("cfg", situation.block.block);
+  facts.set_object("cfg_root", &subject.config);
   facts.set("container", subject.container);
   facts.set("dev.platform", engine.platform);
   facts.set("dev.cc", engine.capability != 0 ? engine.capability : device.capability);
@@ -129,10 +130,20 @@ void set_model_facts(Situation& situation, const Device& device) {
     break;
   }
   facts.set("registry", lists_of(engine.json.at({"registry", "methods"})));
+  facts.set("registry.needs_vllm", lists_of(engine.json.at({"registry", "needs_vllm"})));
+  facts.set("model_types", lists_of(engine.json.find("model_types")));
+  facts.set("model.main_input", "input_ids");
   facts.set("deprecated_methods", lists_of(engine.json.at({"registry", "deprecated"})));
   facts.set("architectures.names", lists_of(engine.json.at({"architectures", "names"})));
   facts.set("architectures.previously_supported",
             lists_of(engine.json.at({"architectures", "previously_supported"})));
+  FactValue::List formats;
+  if (const Json* tensors = engine.json.find("tensors")) {
+    for (const auto& [name, row] : tensors->members()) {
+      if (const Json* names = row.find("names")) formats.push_back(value_of(*names));
+    }
+  }
+  facts.set("tensors", std::move(formats));
   const Json* whitelist = engine.json.at({"platform_methods", engine.platform, "methods"});
   facts.set("platform_methods[dev.platform]",
             whitelist == nullptr ? FactValue() : value_of(*whitelist));
@@ -160,6 +171,8 @@ FactValue missing_keys(const Situation& situation, const Json* required) {
 void set_method_facts(Situation& situation) {
   EngineFacts& facts = situation.facts;
   const Json* method = situation.engine->json.at({"methods", situation.method});
+  facts.set("group_sizes[cfg.quant_method]",
+            lists_of(situation.engine->json.at({"group_sizes", situation.declared})));
   const auto get = [&](std::string_view key) {
     return method == nullptr ? nullptr : method->find(key);
   };

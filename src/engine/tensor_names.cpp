@@ -17,11 +17,22 @@ struct Registered {
   std::string src;
 };
 
+// Where the engine hands a dialect to the library that made it, the dialect's own names are right.
+std::optional<Registered> names_of_dialect(const WeightClass& weights, const Situation& situation) {
+  const auto dialects = situation.engine->texts_at({"method_dialects", situation.method});
+  const auto own = std::find(dialects.begin(), dialects.end(), situation.subject->dialect);
+  if (own == dialects.end()) return std::nullopt;
+  Registered out{.layer = "a layer of " + situation.method, .names = {"bias"}, .src = {}};
+  for (const auto& [suffix, tensor] : weights.example->parts) out.names.push_back(suffix);
+  return out;
+}
+
 // Nothing: the data do not say what the layer registers.
 std::optional<Registered> registered_by(const WeightClass& weights, const Situation& situation) {
   if (situation.method.empty() || weights.ignored == Truth::kYes) {
     return Registered{.layer = "an unquantised layer", .names = {"weight", "bias"}, .src = {}};
   }
+  if (const auto own = names_of_dialect(weights, situation)) return own;
   EngineFacts facts = facts_of(weights, situation);
   set_dispatch_facts(facts, weights, situation);
   const auto layer = facts.find("tensors.class");
@@ -32,6 +43,9 @@ std::optional<Registered> registered_by(const WeightClass& weights, const Situat
                  .src = engine.text_at({"tensors", *layer->text(), "src"})};
   if (out.names.empty()) return std::nullopt;
   out.names.emplace_back("bias");
+  for (std::string& name : engine.texts_at({"dropped_tensors", "names"})) {
+    out.names.push_back(std::move(name));  // read over without a word
+  }
   return out;
 }
 
@@ -68,7 +82,7 @@ std::string words(const Situation& situation, const std::string& name) {
 std::string source_of(const Situation& situation) {
   const auto arch = situation.facts.find("model.arch");
   const std::string name = arch && arch->text() != nullptr ? *arch->text() : "";
-  const std::string own = situation.engine->text_at({"unexpected_tensor", "models", name});
+  const std::string own = situation.engine->text_at({"unexpected_tensor", "models", name, "src"});
   return own.empty() ? situation.engine->text_at({"unexpected_tensor", "src"}) : own;
 }
 

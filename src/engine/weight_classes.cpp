@@ -29,9 +29,9 @@ class Ignored {
   static NameList listed(const Situation& situation) {
     const Json* row = situation.engine->json.at({"ignore", situation.method});
     if (row == nullptr || situation.block.block == nullptr) return {{}, NameMatch::kExact};
-    const auto key = row->find("key")->as_string().value_or("");
-    return {texts_of(situation.block.block->find(key)),
-            match_named(row->find("match")->as_string().value_or(""))};
+    const Json* modules = situation.block.block->find(text_of(*row, "key"));
+    if (modules == nullptr) modules = situation.block.block->find(text_of(*row, "or"));
+    return {texts_of(modules), match_named(row->find("match")->as_string().value_or(""))};
   }
 
   static std::vector<std::string> model_rows(const Situation& situation, std::string_view table,

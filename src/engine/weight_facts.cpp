@@ -73,8 +73,7 @@ void set_from_group(EngineFacts& facts, const Json& group, const Situation& situ
   set_arguments(facts, "act", group.find("input_activations"));
   set_arguments(facts, "out", group.find("output_activations"));
   // Versions that have no formats of groups look at activations for some formats only.
-  const Json* formats =
-      situation.engine->json.at({"compressed_tensors", "activation_formats", "values"});
+  const Json* formats = situation.engine->json.at({"activation_formats", "values"});
   if (formats == nullptr || situation.engine->json.find("reads_all_activations") != nullptr) return;
   const auto names = texts_of(formats);
   const Json* format = block.find("format");
@@ -155,6 +154,9 @@ EngineFacts facts_of(const WeightClass& weights, const Situation& situation) {
   set_from_scheme(facts, weight.scheme);
   if (weights.group != nullptr) set_from_group(facts, *weights.group, situation);
   facts.set("w.ct_target", weights.group != nullptr ? FactValue("matched") : FactValue());
+  FactValue::List names;
+  for (const auto& [suffix, tensor] : weight.parts) names.emplace_back(suffix);
+  facts.set("w.tensors", std::move(names));
   facts.set("w.role", role_of(weight.place.role));
   facts.set("w.quantised", true);
   facts.set("w.fused", weights.fused);

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <compare>
+#include <string_view>
+#include <vector>
+
+namespace requant {
+
+// "0.10.2" as numbers, so that 0.9 comes before 0.10; what is no number counts as 0.
+class VersionNumber {
+ public:
+  explicit VersionNumber(std::string_view text);
+  std::strong_ordering operator<=>(const VersionNumber& other) const;
+  bool operator==(const VersionNumber& other) const { return (*this <=> other) == 0; }
+
+ private:
+  std::vector<int> numbers_;
+};
+
+}  // namespace requant
