@@ -30,6 +30,8 @@ struct ConvertOptions {
   // One scale for weights that engines load as one matrix (q/k/v, gate/up), where the result has
   // one scale for a tensor; what takes over another's scale is rounded to it, which needs leave.
   bool harmonise_fused = false;
+  // ConvertPlan::tensors is wanted; on a large model it takes more memory than the plan itself.
+  bool lists_tensors = false;
   bool overwrite = false;  // an earlier output of requant may be replaced
   int threads = 0;         // 0: as many as there are CPUs
 };
@@ -74,11 +76,19 @@ struct ConvertShard {
   std::uint64_t tensors = 0;
 };
 
+// The tensors that one kind of step makes.
+struct ConvertStep {
+  std::string step;  // as in ConvertTensor
+  std::uint64_t tensors = 0;
+  std::uint64_t bytes = 0;
+};
+
 // What a conversion would do, from headers alone.
 struct ConvertPlan {
   std::string from;
   std::string to;
-  std::vector<ConvertTensor> tensors;
+  std::vector<ConvertStep> steps;      // by name
+  std::vector<ConvertTensor> tensors;  // with ConvertOptions::lists_tensors only
   std::vector<std::pair<std::string, std::string>> dropped;  // tensors, and why
   std::vector<ConvertShard> shards;
   std::vector<ConvertFile> files;

@@ -1,5 +1,7 @@
 #include "api/conversion.h"
 
+#include <map>
+
 #include "base/output_folder.h"
 #include "base/threads.h"
 #include "plan/receipt.h"
@@ -46,14 +48,41 @@ Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
   return make_plan(prepared.checkpoint, request);
 }
 
-ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan) {
+// Sorted by the name of the step.
+std::vector<ConvertStep> steps_of(const Plan& plan) {
+  std::map<std::string_view, ConvertStep> steps;
+  for (const OutputTensor& output : plan.outputs) {
+    ConvertStep& step = steps[name_of(output.kind)];
+    ++step.tensors;
+    step.bytes += output.tensor->bytes;
+  }
+  std::vector<ConvertStep> out;
+  for (auto& [name, step] : steps) {
+    step.step = name;
+    out.push_back(std::move(step));
+  }
+  return out;
+}
+
+ConvertTensor tensor_of(const Plan& plan, const OutputTensor& output) {
+  ConvertTensor tensor{.name = output.tensor->name,
+                       .dtype = std::string(name_of(output.tensor->dtype)),
+                       .shape = output.tensor->shape,
+                       .bytes = output.tensor->bytes,
+                       .file = plan.shards[output.shard].file,
+                       .step = std::string(name_of(output.kind)),
+                       .sources = {}};
+  for (const TensorInfo* source : output.sources) tensor.sources.push_back(source->name);
+  return tensor;
+}
+
+ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan, bool lists_tensors) {
   ConvertPlan out;
   out.from = prepared.checkpoint.dialect().name;
   out.to = plan.target.dialect->name;
+  out.steps = steps_of(plan);
   for (const OutputTensor& output : plan.outputs) {
-    out.tensors.push_back({output.tensor.name, std::string(name_of(output.tensor.dtype)),
-                           output.tensor.shape, output.bytes, plan.shards[output.shard].file,
-                           std::string(name_of(output.kind)), output.sources});
+    if (lists_tensors) out.tensors.push_back(tensor_of(plan, output));
   }
   for (const DroppedTensor& tensor : plan.dropped)
     out.dropped.emplace_back(tensor.name, tensor.reason);
@@ -89,7 +118,7 @@ Result<ConvertPlan> plan_now(const Conversion& conversion) {
     RQ_CHECK(check_output(options.output, rules_of(options, prepared.checkpoint)));
   }
   RQ_TRY(const Plan plan, plan_of(prepared, conversion));
-  return describe_plan(prepared, plan);
+  return describe_plan(prepared, plan, options.lists_tensors);
 }
 
 Result<ConvertReport> run_now(const Conversion& conversion, const Progress& progress) {
@@ -104,7 +133,7 @@ Result<ConvertReport> run_now(const Conversion& conversion, const Progress& prog
   RQ_TRY(const RunReport done, run_plan(prepared.checkpoint, plan, folder, progress));
   RQ_CHECK(folder.commit());
 
-  ConvertReport report{.plan = describe_plan(prepared, plan),
+  ConvertReport report{.plan = describe_plan(prepared, plan, options.lists_tensors),
                        .repaired_weights = done.repaired_weights,
                        .repairs = {},
                        .losses = {}};

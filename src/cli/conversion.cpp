@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <map>
 
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -14,15 +13,9 @@ namespace requant::cli {
 namespace {
 
 void print_steps(const ConvertPlan& plan) {
-  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> steps;  // tensors, bytes
-  for (const ConvertTensor& tensor : plan.tensors) {
-    auto& [tensors, bytes] = steps[tensor.step];
-    ++tensors;
-    bytes += tensor.bytes;
-  }
   std::vector<std::vector<std::string>> rows = {{"step", "tensors", "size"}};
-  for (const auto& [step, count] : steps) {
-    rows.push_back({step, fmt::format("{}", count.first), human_bytes(count.second)});
+  for (const ConvertStep& step : plan.steps) {
+    rows.push_back({step.step, fmt::format("{}", step.tensors), human_bytes(step.bytes)});
   }
   if (!plan.dropped.empty()) rows.push_back({"drop", fmt::format("{}", plan.dropped.size()), ""});
   print_table(rows);
@@ -89,9 +82,10 @@ void print_report(const ConvertReport& report, const ConvertOptions& options) {
     }
     print(fmt::format("loss {}: {} weights{}\n", loss.loss, loss.weights, what));
   }
-  print(fmt::format("{}: {} tensors, {}, {} to {}{}\n", options.output.string(),
-                    report.plan.tensors.size(), human_bytes(report.plan.output_bytes),
-                    report.plan.from, report.plan.to,
+  std::uint64_t tensors = 0;
+  for (const ConvertStep& step : report.plan.steps) tensors += step.tensors;
+  print(fmt::format("{}: {} tensors, {}, {} to {}{}\n", options.output.string(), tensors,
+                    human_bytes(report.plan.output_bytes), report.plan.from, report.plan.to,
                     report.losses.empty() ? "" : ", with the losses given leave"));
 }
 

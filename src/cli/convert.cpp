@@ -21,6 +21,7 @@ std::function<int()> add(CLI::App& app) {
   app.add_flag("--harmonise-fused", options.harmonise_fused,
                "one scale for q/k/v and for gate/up, where a tensor has one: the largest");
   return [arguments] {
+    arguments->options.lists_tensors = arguments->json;
     return run_conversion(
         *arguments, "convert", [&] { return plan_conversion(arguments->options); },
         [&](const Progress& progress) { return convert(arguments->options, progress); });

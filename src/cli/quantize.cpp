@@ -32,6 +32,7 @@ std::function<int()> add(CLI::App& app) {
                "integers: take the range of least squared error");
   return [arguments] {
     arguments->options.convert = arguments->conversion.options;
+    arguments->options.convert.lists_tensors = arguments->conversion.json;
     return run_conversion(
         arguments->conversion, "quantize", [&] { return plan_quantization(arguments->options); },
         [&](const Progress& progress) { return quantize(arguments->options, progress); });

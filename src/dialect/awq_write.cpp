@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,18 +12,25 @@
 namespace requant {
 namespace {
 
+// The modules' names, one a line.
+std::string lines_of(std::span<const TargetWeight> weights) {
+  std::string lines;
+  for (const TargetWeight& weight : weights) lines += weight.module + "\n";
+  return lines;
+}
+
 // Readers match these names as substrings, so each may hit no quantised module.
 Result<std::vector<std::string>> exclusions(const ConfigRequest& request) {
   std::vector<std::string> names;
+  const std::string quantized = lines_of(request.quantized);
   for (const TargetWeight& weight : request.unquantized) {
     if (weight.place.role == Role::kLmHead) continue;  // no reader quantises it
     std::string name = weight.place.tower == Tower::kLanguage
                            ? weight.module
                            : weight.module.substr(0, weight.module.find('.'));
     const auto hits = [&](const std::string& candidate) {
-      return std::any_of(request.quantized.begin(), request.quantized.end(), [&](const auto& q) {
-        return q.module.find(candidate) != std::string::npos;
-      });
+      const std::boyer_moore_horspool_searcher searcher(candidate.begin(), candidate.end());
+      return std::search(quantized.begin(), quantized.end(), searcher) != quantized.end();
     };
     if (hits(name)) name = weight.module;
     if (hits(name)) {

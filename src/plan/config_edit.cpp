@@ -21,6 +21,7 @@ struct Request {
 
 Request weights_of(const Plan& plan) {
   Request request;
+  request.quantized.reserve(plan.target_weights.size());
   for (const Weight& weight : plan.target_weights) {
     request.quantized.push_back({weight.module, weight.place, weight.scheme});
   }

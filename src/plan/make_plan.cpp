@@ -36,6 +36,7 @@ class Planner {
                      "`requant quantize` quantises it");
     }
     RQ_CHECK(add_regrouped());
+    if (!request_.only_examples) reserve();
     Examples examples;
     for (const Weight& weight : checkpoint_.weights()) {
       if (is_regrouped(weight.parts.front().second)) continue;
@@ -62,6 +63,15 @@ class Planner {
   }
 
  private:
+  void reserve() {
+    const std::size_t weights = checkpoint_.weights().size() + plan_.weights.size();
+    const std::size_t tensors = checkpoint_.source().tensors().size() + plan_.outputs.size();
+    plan_.weights.reserve(weights);
+    if (!request_.target.is_dense()) plan_.target_weights.reserve(weights);
+    plan_.outputs.reserve(tensors);
+    shard_items_.reserve(tensors);
+  }
+
   bool is_regrouped(const TensorInfo* tensor) const {
     return plan_.regrouping.taken.contains(tensor);
   }
@@ -125,7 +135,7 @@ class Planner {
     const auto [module, last] = split_tensor_name(name);
     const bool is_part = last == "weight" || last == "bias";
     plan_.target_dense.push_back({std::string(is_part ? module : std::string_view(name)),
-                                  weight.place, add_target_tensor(output), last == "weight"});
+                                  weight.place, plan_.outputs[output].tensor, last == "weight"});
     plan_.weights.push_back(std::move(step));
     return {};
   }
@@ -201,17 +211,34 @@ class Planner {
     return static_cast<std::uint32_t>(plan_.routes.size() - 1);
   }
 
-  Result<std::uint32_t> add_output(PlannedTensor tensor, StepKind kind, std::string key,
-                                   std::vector<std::string> sources) {
+  // A copy is what the source has.
+  Result<const TensorInfo*> info_of(PlannedTensor tensor, StepKind kind,
+                                    const std::vector<const TensorInfo*>& sources) {
+    if (kind == StepKind::kCopy && sources.size() == 1 && is_alike(tensor, *sources.front())) {
+      return sources.front();
+    }
     const auto count = element_count(tensor.shape);
     const auto bytes = count ? byte_size(tensor.dtype, *count) : std::nullopt;
     if (!bytes) return corrupt(printable(tensor.name) + ": its size overflows");
+    TensorInfo& info = plan_.target_tensors.emplace_back();
+    info.name = std::move(tensor.name);
+    info.dtype = tensor.dtype;
+    info.shape = std::move(tensor.shape);
+    info.bytes = *bytes;
+    return &info;
+  }
+
+  static bool is_alike(const PlannedTensor& planned, const TensorInfo& info) {
+    return planned.name == info.name && planned.dtype == info.dtype &&
+           planned.shape == info.shape && info.strides.empty() && info.shares_with.empty();
+  }
+
+  Result<std::uint32_t> add_output(PlannedTensor tensor, StepKind kind, std::string key,
+                                   std::vector<const TensorInfo*> sources) {
+    RQ_TRY(const TensorInfo* info, info_of(std::move(tensor), kind, sources));
     const auto index = static_cast<std::uint32_t>(plan_.outputs.size());
-    plan_.outputs.push_back({.tensor = std::move(tensor),
-                             .bytes = *bytes,
-                             .shard = 0,
-                             .kind = kind,
-                             .sources = std::move(sources)});
+    plan_.outputs.push_back(
+        {.tensor = info, .shard = 0, .kind = kind, .sources = std::move(sources)});
     shard_items_.push_back({std::move(key), index});
     return index;
   }
@@ -287,10 +314,11 @@ class Planner {
           add_output({name, spec.dtype, spec.shape}, kind, shard_key(weight.module, weight.place),
                      regrouped != nullptr ? regrouped->sources : sources_of(weight, source)));
       step.outputs.emplace_back(spec.suffix, output);
-      after.parts.emplace_back(spec.suffix, add_target_tensor(output));
+      after.parts.emplace_back(spec.suffix, plan_.outputs[output].tensor);
     }
     count_losses(weight, route);
     if (route.to != nullptr) {
+      step.target = static_cast<std::uint32_t>(plan_.target_weights.size());
       plan_.target_weights.push_back(std::move(after));
     } else {
       plan_.target_dense.push_back({weight.module, weight.place, after.parts.front().second, true});
@@ -299,23 +327,13 @@ class Planner {
     return {};
   }
 
-  static std::vector<std::string> sources_of(const Weight& weight, const std::string& suffix) {
-    std::vector<std::string> sources;
+  static std::vector<const TensorInfo*> sources_of(const Weight& weight,
+                                                   const std::string& suffix) {
+    std::vector<const TensorInfo*> sources;
     for (const auto& [own, info] : weight.parts) {
-      if (suffix.empty() || own == suffix) sources.push_back(info->name);
+      if (suffix.empty() || own == suffix) sources.push_back(info);
     }
     return sources;
-  }
-
-  const TensorInfo* add_target_tensor(std::uint32_t output) {
-    const OutputTensor& planned = plan_.outputs[output];
-    TensorInfo info;
-    info.name = planned.tensor.name;
-    info.dtype = planned.tensor.dtype;
-    info.shape = planned.tensor.shape;
-    info.bytes = planned.bytes;
-    plan_.target_tensors.push_back(std::move(info));
-    return &plan_.target_tensors.back();
   }
 
   void count_losses(const Weight& weight, const Route& route) {
@@ -353,10 +371,10 @@ class Planner {
     }
     RQ_TRY(const std::uint32_t output,
            add_output({info.name, info.dtype, info.shape}, StepKind::kCopy,
-                      shard_key(tensor.module, tensor.place), {info.name}));
+                      shard_key(tensor.module, tensor.place), {&info}));
     plan_.copies.push_back({&info, output});
     plan_.target_dense.push_back(
-        {tensor.module, tensor.place, add_target_tensor(output), tensor.is_weight});
+        {tensor.module, tensor.place, plan_.outputs[output].tensor, tensor.is_weight});
     return {};
   }
 
@@ -372,15 +390,11 @@ class Planner {
                                    printable(weight.module), suffix, route.to->long_name));
       }
       OutputTensor& planned = plan_.outputs[output];
-      planned.tensor.dtype = spec->dtype;
-      planned.tensor.shape = spec->shape;
-      const auto count = element_count(spec->shape);
-      planned.bytes = byte_size(spec->dtype, count.value_or(0)).value_or(0);
-      const auto info = std::ranges::find(plan_.target_tensors, planned.tensor.name,
-                                          [](const TensorInfo& one) { return one.name; });
-      info->dtype = spec->dtype;
-      info->shape = spec->shape;
-      info->bytes = planned.bytes;
+      RQ_TRY(planned.tensor, info_of({planned.tensor->name, spec->dtype, spec->shape},
+                                     StepKind::kTranscode, planned.sources));
+      auto& parts = plan_.target_weights[step.target].parts;
+      const auto part = std::ranges::find(parts, suffix, [](const auto& one) { return one.first; });
+      part->second = planned.tensor;
     }
     return {};
   }
@@ -427,16 +441,16 @@ class Planner {
     const bool is_scalar = request_.target.dialect->kv_scales == KvScales::kProjection;
     RQ_TRY(const std::uint32_t output,
            add_output({*name, info.dtype, is_scalar ? Shape{} : Shape{1}}, StepKind::kRename, *name,
-                      {info.name}));
+                      {&info}));
     plan_.copies.push_back({&info, output});
-    plan_.target_dense.push_back({*name, {}, add_target_tensor(output), false});
+    plan_.target_dense.push_back({*name, {}, plan_.outputs[output].tensor, false});
     return {};
   }
 
   Result<void> check_names() const {
     NameIndex names(plan_.outputs.size());
     const auto name_of = [&](std::uint32_t i) {
-      return std::string_view(plan_.outputs[i].tensor.name);
+      return std::string_view(plan_.outputs[i].tensor->name);
     };
     for (std::uint32_t i = 0; i < plan_.outputs.size(); ++i) {
       if (names.insert(name_of(i), i, name_of)) continue;
@@ -468,11 +482,12 @@ class Planner {
            .content = document.dump(2) + "\n",
            .reason = fmt::format("for readers of {}", plan_.target.dialect->name)});
     }
-    if (std::string index = shard_index(plan_); !index.empty()) {
+    if (plan_.shards.size() > 1) {
       plan_.files.push_back({.name = "model.safetensors.index.json",
                              .action = FileAction::kWrite,
                              .from = {},
-                             .content = std::move(index),
+                             .content = {},
+                             .content_of = shard_index,
                              .reason = "lists the shards"});
     }
     return {};

@@ -25,11 +25,21 @@ Result<Plan> plan_of(const Checkpoint& checkpoint, std::string_view to,
   return make_plan(checkpoint, request);
 }
 
-OutputTensor tensor_of(const std::string& name, std::int64_t bytes) {
-  OutputTensor tensor;
-  tensor.tensor = {name, DType::kU8, {bytes}};
-  tensor.bytes = static_cast<std::uint64_t>(bytes);
-  return tensor;
+struct Tensors {
+  std::deque<TensorInfo> infos;
+  std::vector<OutputTensor> outputs;
+};
+
+Tensors tensors_of(std::initializer_list<std::string> names, std::int64_t bytes) {
+  Tensors tensors;
+  for (const std::string& name : names) {
+    TensorInfo& info = tensors.infos.emplace_back();
+    info.name = name;
+    info.shape = {bytes};
+    info.bytes = static_cast<std::uint64_t>(bytes);
+    tensors.outputs.emplace_back().tensor = &info;
+  }
+  return tensors;
 }
 
 TEST(Plan, CarriesLmdeployWeightsByteForByte) {
@@ -77,8 +87,8 @@ TEST(Plan, RefusesToRequantise) {
 }
 
 TEST(Shards, KeepOneKeyTogetherAndCountFromOne) {
-  std::vector<OutputTensor> outputs = {tensor_of("a.weight", 40), tensor_of("b.weight", 40),
-                                       tensor_of("c.weight", 40)};
+  Tensors tensors = tensors_of({"a.weight", "b.weight", "c.weight"}, 40);
+  std::vector<OutputTensor>& outputs = tensors.outputs;
   const auto shards = make_shards({{"ab", 0}, {"ab", 1}, {"c", 2}}, outputs, 60);
   ASSERT_EQ(shards.size(), 2U);
   EXPECT_EQ(shards[0].file, "model-00001-of-00002.safetensors");
@@ -88,8 +98,8 @@ TEST(Shards, KeepOneKeyTogetherAndCountFromOne) {
 }
 
 TEST(Shards, AreOnePlainFileWhereEverythingFits) {
-  std::vector<OutputTensor> outputs = {tensor_of("b", 5), tensor_of("a", 5)};
-  const auto shards = make_shards({{"b", 0}, {"a", 1}}, outputs, 10);
+  Tensors tensors = tensors_of({"b", "a"}, 5);
+  const auto shards = make_shards({{"b", 0}, {"a", 1}}, tensors.outputs, 10);
   ASSERT_EQ(shards.size(), 1U);
   EXPECT_EQ(shards[0].file, "model.safetensors");
   EXPECT_EQ(shards[0].outputs, (std::vector<std::uint32_t>{1, 0}));

@@ -25,7 +25,7 @@ std::uint64_t transcode_bytes(const Plan& plan, const WeightStep& step) {
   const auto codes =
       static_cast<std::uint64_t>(weight.rows) * static_cast<std::uint64_t>(weight.cols);
   std::uint64_t bytes = stored_bytes(weight) + codes;
-  for (const auto& [suffix, output] : step.outputs) bytes += plan.outputs[output].bytes;
+  for (const auto& [suffix, output] : step.outputs) bytes += plan.outputs[output].tensor->bytes;
   const Chain& chain = plan.routes[step.route].chain;
   const bool in_floats = (chain.requantises && !weight.scheme.is_dense()) ||
                          chain.applies_multiplier || chain.possible.has(Loss::kRequantise);
@@ -47,7 +47,8 @@ std::uint64_t regroup_bytes(const Plan& plan, const RegroupJob& job) {
       const WeightStep& step = plan.weights[result.step];
       std::uint64_t own = 3 * elements(matrix.assembly.rows, matrix.assembly.cols);
       for (const auto& [suffix, output] : step.outputs) {
-        own += 2 * plan.outputs[output].bytes / static_cast<std::uint64_t>(result.matrices());
+        own +=
+            2 * plan.outputs[output].tensor->bytes / static_cast<std::uint64_t>(result.matrices());
       }
       const Chain& chain = plan.routes[step.route].chain;
       if (chain.requantises)

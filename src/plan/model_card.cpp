@@ -54,14 +54,14 @@ std::string scheme_table(const Plan& plan, const RunReport& report) {
   for (const WeightStep& step : plan.weights) {
     auto& [weights, bytes] = rows[describe(plan.routes[step.route].chain.result)];
     ++weights;
-    for (const auto& [suffix, output] : step.outputs) bytes += plan.outputs[output].bytes;
+    for (const auto& [suffix, output] : step.outputs) bytes += plan.outputs[output].tensor->bytes;
   }
   std::string text = "| scheme | weights | size |\n|---|---|---|\n";
   for (const auto& [scheme, row] : rows) {
     text += fmt::format("| {} | {} | {} |\n", scheme, row.first, human_bytes(row.second));
   }
   std::uint64_t copied = 0;
-  for (const CopyStep& step : plan.copies) copied += plan.outputs[step.output].bytes;
+  for (const CopyStep& step : plan.copies) copied += plan.outputs[step.output].tensor->bytes;
   text += fmt::format("| as it was, not quantised | {} tensors | {} |\n", plan.copies.size(),
                       human_bytes(copied));
   if (report.repaired_weights > 0) {

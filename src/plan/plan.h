@@ -31,11 +31,10 @@ std::string_view name_of(StepKind kind);
 
 // A tensor that the output will have.
 struct OutputTensor {
-  PlannedTensor tensor;
-  std::uint64_t bytes = 0;
+  const TensorInfo* tensor = nullptr;  // the source's, or one of Plan::target_tensors
   std::uint32_t shard = 0;
   StepKind kind = StepKind::kCopy;
-  std::vector<std::string> sources;  // the tensors that it is made from
+  std::vector<const TensorInfo*> sources;  // the tensors that it is made from
 };
 
 // One quantised weight: where its tensors go.
@@ -44,6 +43,7 @@ struct WeightStep {
   const Weight* weight = nullptr;
   const Regrouped* regrouped = nullptr;  // belongs to Plan::regrouping, whose jobs write it
   std::uint32_t route = 0;
+  std::uint32_t target = 0;  // index into Plan::target_weights, where it stays quantised
   std::vector<std::pair<std::string, std::uint32_t>> outputs;  // suffix and index into outputs
   Tensor input_scale = {};                      // [1], where quantising gives activations one
   std::vector<const TensorInfo*> fellows = {};  // dense weights under the same outer scale
@@ -69,6 +69,8 @@ struct PlannedLoss {
   std::string bound;
 };
 
+struct Plan;
+
 enum class FileAction : std::uint8_t { kCopy, kWrite, kDrop };
 std::string_view name_of(FileAction action);
 
@@ -77,6 +79,8 @@ struct SideFile {
   FileAction action = FileAction::kCopy;
   std::filesystem::path from;  // kCopy
   std::string content;         // kWrite
+  // kWrite: makes the content when it is written; nullptr: it is there.
+  std::string (*content_of)(const Plan& plan) = nullptr;
   std::string reason;
 };
 
@@ -121,7 +125,7 @@ struct Plan {
   // The result as an engine would see it.
   std::vector<Weight> target_weights;
   std::vector<DenseTensor> target_dense;
-  std::deque<TensorInfo> target_tensors;
+  std::deque<TensorInfo> target_tensors;  // but for those that the source has alike
 };
 
 struct PlanRequest {

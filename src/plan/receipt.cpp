@@ -22,7 +22,7 @@ Json sources_json(const OutputTensor& output, const TensorRecord& record) {
   Json array = Json::array();
   for (std::size_t i = 0; i < output.sources.size(); ++i) {
     Json source = Json::object();
-    source.set("name", output.sources[i]);
+    source.set("name", output.sources[i]->name);
     if (i < record.source_sha256.size()) source.set("sha256", record.source_sha256[i]);
     array.append(std::move(source));
   }
@@ -61,9 +61,9 @@ Json difference_json(const Difference& difference) {
 
 Json tensor_json(const Plan& plan, const OutputTensor& output, const TensorRecord& record) {
   Json entry = Json::object();
-  entry.set("name", output.tensor.name);
-  entry.set("dtype", std::string(name_of(output.tensor.dtype)));
-  entry.set("shape", shape_json(output.tensor.shape));
+  entry.set("name", output.tensor->name);
+  entry.set("dtype", std::string(name_of(output.tensor->dtype)));
+  entry.set("shape", shape_json(output.tensor->shape));
   entry.set("file", plan.shards[output.shard].file);
   entry.set("sha256", record.sha256);
   entry.set("step", std::string(name_of(output.kind)));

@@ -317,21 +317,21 @@ class Regrouper {
   Result<void> add_results(const Bundle& bundle, Aspect aspect, const Sources& sources) {
     const Composition& to = bundle.to;
     const auto experts = static_cast<std::int64_t>(sources.size());
-    std::vector<std::string> names;
+    std::vector<const TensorInfo*> stored;
     for (const auto& matrices : sources) {
-      if (bundle.source == Side::kHolder && !names.empty()) break;
+      if (bundle.source == Side::kHolder && !stored.empty()) break;
       for (const StoredMatrix& matrix : matrices) {
-        for (const auto& [suffix, info] : matrix.weight->parts) names.push_back(info->name);
+        for (const auto& [suffix, info] : matrix.weight->parts) stored.push_back(info);
       }
     }
     if (bundle.target == Side::kHolder) {
       return add_result(to.module, to.rows() * experts, bundle, aspect, sources[0][0],
-                        std::move(names));
+                        std::move(stored));
     }
     for (std::int64_t expert = 0; expert < experts; ++expert) {
       for (std::size_t i = 0; i < to.members.size(); ++i) {
         RQ_CHECK(add_result(to.member(i, expert), member_rows(to, i), bundle, aspect, sources[0][0],
-                            names));
+                            stored));
       }
     }
     return {};
@@ -339,7 +339,7 @@ class Regrouper {
 
   Result<void> add_result(std::string module, std::int64_t rows, const Bundle& bundle,
                           Aspect aspect, const StoredMatrix& example,
-                          std::vector<std::string> names) {
+                          std::vector<const TensorInfo*> stored) {
     const bool is_bias = aspect == Aspect::kBias;
     const bool is_stack = bundle.target == Side::kHolder && bundle.to.is_stack();
     Regrouped regrouped;
@@ -357,7 +357,7 @@ class Regrouper {
                            (bundle.source == Side::kHolder && example.weight->scheme.is_dense()
                                 ? example.transposed
                                 : bundle.to.transposed);
-    regrouped.sources = std::move(names);
+    regrouped.sources = std::move(stored);
     out_.results.push_back(std::move(regrouped));
     return {};
   }

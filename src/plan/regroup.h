@@ -30,10 +30,10 @@ struct Regrouped {
   // those of all experts.
   Weight weight;
   bool is_stack = false;
-  bool is_vector = false;            // a bias
-  bool transposed = false;           // where it is stored unquantised: [inputs, outputs]
-  std::vector<std::string> sources;  // the tensors that it is made from
-  std::uint32_t step = 0;            // index into Plan::weights
+  bool is_vector = false;                  // a bias
+  bool transposed = false;                 // where it is stored unquantised: [inputs, outputs]
+  std::vector<const TensorInfo*> sources;  // the tensors that it is made from
+  std::uint32_t step = 0;                  // index into Plan::weights
 
   std::int64_t matrices() const { return is_stack ? weight.experts : 1; }
   std::int64_t matrix_rows() const { return weight.rows / matrices(); }

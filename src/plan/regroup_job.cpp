@@ -74,7 +74,7 @@ Result<void> write_matrix(Run& run, const AssembledMatrix& matrix, const ChainRe
     const auto part = parts.find(suffix);
     const auto matrices = static_cast<std::uint64_t>(result.matrices());
     if (part == parts.end() ||
-        part->second.bytes.size() * matrices != run.plan.outputs[output].bytes) {
+        part->second.bytes.size() * matrices != run.plan.outputs[output].tensor->bytes) {
       return corrupt("the encoded tensors are not those planned").within(suffix);
     }
     const std::span<const std::byte> bytes = part->second.bytes.span();

@@ -31,7 +31,7 @@ struct Job {
 void add_outputs(const Plan& plan, const WeightStep& step, Job& job) {
   for (const auto& [suffix, output] : step.outputs) {
     job.shard = std::min(job.shard, plan.outputs[output].shard);
-    job.bytes += plan.outputs[output].bytes;
+    job.bytes += plan.outputs[output].tensor->bytes;
   }
 }
 
@@ -56,7 +56,7 @@ std::vector<Job> jobs_of(const Plan& plan) {
   }
   for (const CopyStep& step : plan.copies) {
     const OutputTensor& output = plan.outputs[step.output];
-    jobs.push_back({.copy = &step, .shard = output.shard, .bytes = output.bytes});
+    jobs.push_back({.copy = &step, .shard = output.shard, .bytes = output.tensor->bytes});
   }
   std::ranges::stable_sort(jobs, [](const Job& a, const Job& b) {
     return a.shard != b.shard ? a.shard < b.shard : a.bytes > b.bytes;
@@ -210,7 +210,8 @@ Result<void> write_files(const Checkpoint& checkpoint, const Plan& plan, const O
     if (interrupted()) return interruption();
     if (file.action == FileAction::kCopy) RQ_CHECK(copy_file(folder, file, report));
     if (file.action == FileAction::kWrite) {
-      RQ_CHECK(write_text(folder, file.name, file.content, report));
+      const bool waits = file.content_of != nullptr;
+      RQ_CHECK(write_text(folder, file.name, waits ? file.content_of(plan) : file.content, report));
     }
   }
   RQ_TRY(const std::string config, config_text(checkpoint, plan));

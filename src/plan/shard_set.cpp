@@ -26,7 +26,8 @@ constexpr std::size_t kWriteBytes = std::size_t{64} << 10;
 std::vector<PlannedTensor> tensors_of(const Plan& plan, std::uint32_t shard) {
   std::vector<PlannedTensor> tensors;
   for (const std::uint32_t output : plan.shards[shard].outputs) {
-    tensors.push_back(plan.outputs[output].tensor);
+    const TensorInfo& info = *plan.outputs[output].tensor;
+    tensors.push_back({info.name, info.dtype, info.shape});
   }
   return tensors;
 }
@@ -75,7 +76,7 @@ Result<void> ShardSet::fill(std::uint32_t output, std::uint64_t begin,
     const std::lock_guard lock(file.writing);
     for (std::size_t at = 0; at < bytes.size(); at += kWriteBytes) {
       const auto piece = bytes.subspan(at, std::min(kWriteBytes, bytes.size() - at));
-      RQ_CHECK(file.writer->fill(tensor.tensor.name, begin + at, piece));
+      RQ_CHECK(file.writer->fill(tensor.tensor->name, begin + at, piece));
     }
   }
   const std::uint64_t before = file.written.fetch_add(bytes.size());

@@ -32,7 +32,7 @@ std::vector<Group> group_by_key(const std::vector<ShardItem>& items,
       groups.emplace_back();
       first_items.push_back(i);
     }
-    groups[group].bytes += outputs[items[i].output].bytes;
+    groups[group].bytes += outputs[items[i].output].tensor->bytes;
     groups[group].outputs.push_back(items[i].output);
   }
   return groups;
@@ -56,7 +56,7 @@ std::string shard_key(const std::string& module, const Module& place) {
 std::vector<Shard> make_shards(std::vector<ShardItem> items, std::vector<OutputTensor>& outputs,
                                std::uint64_t max_bytes) {
   const auto order = natural_order(items.size(), [&](std::size_t i) {
-    return std::string_view(outputs[items[i].output].tensor.name);
+    return std::string_view(outputs[items[i].output].tensor->name);
   });
   std::vector<Shard> shards;
   for (Group& group : group_by_key(items, order, outputs)) {
@@ -76,12 +76,11 @@ std::vector<Shard> make_shards(std::vector<ShardItem> items, std::vector<OutputT
 }
 
 std::string shard_index(const Plan& plan) {
-  if (plan.shards.size() < 2) return {};
   std::uint64_t total = 0;
   std::size_t size = 0;
   for (const OutputTensor& output : plan.outputs) {
-    total += output.bytes;
-    size += output.tensor.name.size() + kIndexLine;
+    total += output.tensor->bytes;
+    size += output.tensor->name.size() + kIndexLine;
   }
   // As Json::dump(2) would write it: a tree of 200,000 names would need five times its text.
   std::string text = fmt::format(
@@ -93,7 +92,7 @@ std::string shard_index(const Plan& plan) {
     for (const std::uint32_t output : shard.outputs) {
       text += separator;
       text += "    ";
-      text += Json(plan.outputs[output].tensor.name).dump();
+      text += Json(plan.outputs[output].tensor->name).dump();
       text += ": ";
       text += file;
       separator = ",\n";

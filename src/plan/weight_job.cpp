@@ -46,9 +46,9 @@ std::string hash_of(const Loaded& loaded, const Tensor& tensor) {
 void record(Run& run, const WeightStep& step, std::uint32_t output, const Loaded& loaded,
             const ChainResult& result) {
   TensorRecord& entry = run.records[output];
-  for (const std::string& source : run.plan.outputs[output].sources) {
+  for (const TensorInfo* source : run.plan.outputs[output].sources) {
     for (const auto& [suffix, info] : step.weight->parts) {
-      if (info->name == source) entry.source_sha256.push_back(loaded.sha256.at(suffix));
+      if (info == source) entry.source_sha256.push_back(loaded.sha256.at(suffix));
     }
   }
   entry.repaired_rows = result.repaired_rows;
@@ -177,7 +177,8 @@ Result<void> transcode(Run& run, const WeightStep& step) {
   const WeightParts& encoded = transcoded->parts;
   for (const auto& [suffix, output] : step.outputs) {
     const auto part = encoded.find(suffix);
-    if (part == encoded.end() || part->second.bytes.size() != run.plan.outputs[output].bytes) {
+    if (part == encoded.end() ||
+        part->second.bytes.size() != run.plan.outputs[output].tensor->bytes) {
       return corrupt("the encoded tensors are not those planned").within(suffix);
     }
     record(run, step, output, loaded, transcoded->result);
