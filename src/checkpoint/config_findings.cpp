@@ -48,11 +48,12 @@ class ConfigFindings {
                         method == nullptr ? "missing" : printable(method->dump(), 80)));
       }
     }
-    if (blocks_.size() > 1) {
+    if (blocks_.size() > 1 && *blocks_[0].block != *blocks_[1].block) {
       add(Severity::kError, "config.two-blocks",
           fmt::format("'{}' and '{}' both state a quantisation", name_of(blocks_[0]),
                       name_of(blocks_[1])))
-          .repair = "keep the one that the tensors bear out, at the top level";
+          .repair =
+          "requant fix SRC -o OUT keeps the one that the tensors bear out, at the top level";
     }
   }
 
@@ -102,13 +103,13 @@ class ConfigFindings {
 
   void check_nesting() {
     for (const ConfigBlock& block : blocks_) {
-      if (block.path.size() < 2) continue;
+      if (blocks_.front().path.size() < 2) return;  // engines find that one
       Finding& finding = add(Severity::kWarning, "config.nested-quantization",
                              fmt::format("'{}' is not at the top level", name_of(block)));
       finding.expected = block.path.back() + " at the top level of config.json";
       finding.observed = name_of(block);
       finding.why = "vLLM 0.7.3 looks at the top level only, and builds the model unquantised";
-      finding.repair = "requant convert writes it at the top level";
+      finding.repair = "requant fix SRC -o OUT moves it there";
     }
   }
 

@@ -18,18 +18,6 @@ std::optional<int> leading_number(std::string_view text) {
   return number;
 }
 
-// "<5,>=4.56.0" of "transformers<5,>=4.56.0; extra == ..."; nothing for another package.
-std::optional<std::string_view> constraints_on(std::string_view pin) {
-  if (!pin.starts_with(kPackage)) return std::nullopt;
-  pin.remove_prefix(kPackage.size());
-  pin = pin.substr(0, pin.find(';'));
-  while (pin.starts_with(' ')) pin.remove_prefix(1);
-  if (!pin.empty() && std::string_view("<>=!~").find(pin.front()) == std::string_view::npos) {
-    return std::nullopt;
-  }
-  return pin;
-}
-
 struct Bounds {
   std::optional<int> lowest;
   std::optional<int> highest;
@@ -52,28 +40,19 @@ void narrow(std::string_view constraint, Bounds& bounds) {
 
 }  // namespace
 
-std::optional<int> transformers_major_of(std::span<const std::string> pins) {
+std::optional<int> transformers_major_of(std::string_view constraints) {
   // The newest that is out where nothing bounds it from above.
   constexpr int kNewest = 5;
-  for (const std::string& pin : pins) {
-    const auto constraints = constraints_on(pin);
-    if (!constraints) continue;
-    Bounds bounds;
-    for (const std::string_view constraint : split(*constraints, ',')) narrow(constraint, bounds);
-    const int highest = bounds.highest.value_or(kNewest);
-    if (bounds.lowest && *bounds.lowest >= highest) return *bounds.lowest;
-    return std::nullopt;
-  }
+  Bounds bounds;
+  for (const std::string_view constraint : split(constraints, ',')) narrow(constraint, bounds);
+  const int highest = bounds.highest.value_or(kNewest);
+  if (bounds.lowest && *bounds.lowest >= highest) return *bounds.lowest;
   return std::nullopt;
 }
 
 std::optional<int> transformers_major(const EngineData& engine) {
   if (engine.id.engine == kPackage) return leading_number(engine.id.version);
-  const Json* pin = engine.json.at({"pins", kPackage});
-  if (pin == nullptr) return std::nullopt;
-  const std::vector<std::string> pins = {std::string(kPackage) +
-                                         std::string(pin->as_string().value_or(""))};
-  return transformers_major_of(pins);
+  return transformers_major_of(engine.text_at({"pins", kPackage}));
 }
 
 }  // namespace requant

@@ -111,6 +111,30 @@ void look_for_two_ties(RuleRun& run) {
   }
 }
 
+struct BlockKeys {
+  std::string_view dialect;
+  std::string_view keys;
+};
+// Without these some engine stops: data/engines, required_keys.
+constexpr BlockKeys kBlockKeys[] = {
+    {"awq", "bits group_size zero_point"},
+    {"gptq", "bits group_size desc_act"},
+    {"fp8", "activation_scheme"},
+};
+
+void look_for_block_keys(RuleRun& run) {
+  const Checkpoint& checkpoint = run.checkpoint();
+  const auto blocks = find_config_blocks(checkpoint.config(), checkpoint.architecture());
+  const auto row = std::ranges::find(kBlockKeys, checkpoint.dialect().name, &BlockKeys::dialect);
+  if (row == std::end(kBlockKeys) || blocks.empty() || checkpoint.weights().empty()) return;
+  for (const std::string_view key : split(row->keys, ' ')) {
+    const bool has_alias = (key == "bits" && blocks.front().block->find("w_bit") != nullptr) ||
+                           (key == "group_size" && blocks.front().block->find("q_group_size"));
+    if (has_alias || blocks.front().block->find(key) != nullptr) continue;
+    run.add("config.json", fmt::format("'{}.{}' is missing", name_of(blocks.front()), key));
+  }
+}
+
 constexpr std::string_view kCodesAsValues =
     "engines build it unquantised: they load its codes as if they were values, or do not load";
 constexpr std::string_view kFixList = "requant fix SRC -o OUT writes the list from the tensors";
@@ -161,6 +185,13 @@ constexpr auto kRules = std::to_array<Rule>({
      .why = "engines build the model unquantised and cannot load it",
      .repair = "requant fix SRC -o OUT writes it",
      .threads = "TensorRT-Model-Connect PR #1115"},
+    {.id = "config.block-key-missing",
+     .severity = Severity::kWarning,
+     .text = "The block lacks a key that engines ask for.",
+     .why = "engines stop with: Cannot find any of [...] in the model's quantization config",
+     .repair = "requant fix SRC -o OUT states it",
+     .threads = "vllm #11122",
+     .look = look_for_block_keys},
     {.id = "config.nested-quantization",
      .severity = Severity::kWarning,
      .text = "The block is inside a part's config, not at the top level.",

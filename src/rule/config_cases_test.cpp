@@ -79,10 +79,16 @@ void add_general(std::vector<RuleCase>& cases) {
                    .says = "config.json",
                    .opens = "model.safetensors"});
   cases.push_back(with_key("config.bad-value", {}, llama, "hidden_size", -1, "hidden_size"));
-  cases.push_back({.rule = "config.missing-key",
-                   .clean = llama,
-                   .damage = [](Tiny& tiny) { tiny.config.erase("num_attention_heads"); },
-                   .says = "num_attention_heads"});
+  cases.push_back(
+      {.rule = "config.missing-key",
+       .clean = llama,
+       .damage =
+           [](Tiny& tiny) {
+             for (const char* key : {"num_hidden_layers", "hidden_size", "vocab_size"}) {
+               tiny.config.erase(key);
+             }
+           },
+       .says = "vocab_size"});
   cases.push_back(with_key("config.unknown-architecture", {42}, llama, "architectures",
                            Json::array({Json("NobodysForCausalLM")}), "NobodysForCausalLM"));
   cases.push_back(
@@ -120,7 +126,9 @@ void add_blocks(std::vector<RuleCase>& cases) {
                    .clean = hoisted_vlm,
                    .damage =
                        [](Tiny& tiny) {
-                         tiny.config.find("llm_config")->set("quantization_config", tiny.block());
+                         Json other = tiny.block();
+                         other.set("group_size", 64);
+                         tiny.config.find("llm_config")->set("quantization_config", other);
                        },
                    .says = "both state"});
   cases.push_back(
@@ -135,6 +143,13 @@ void add_blocks(std::vector<RuleCase>& cases) {
                    .says = "states no quantisation"});
   cases.push_back(with_key("config.method-but-dense", {}, llama, "quantization_config",
                            Json::object({{"quant_method", "awq"}, {"bits", 4}}), "awq"));
+}
+
+void add_keys(std::vector<RuleCase>& cases) {
+  cases.push_back({.rule = "config.block-key-missing",
+                   .clean = awq,
+                   .damage = [](Tiny& tiny) { tiny.block().erase("zero_point"); },
+                   .says = "zero_point"});
 }
 
 void add_lists(std::vector<RuleCase>& cases) {
@@ -286,6 +301,7 @@ std::vector<RuleCase> config_cases() {
   std::vector<RuleCase> cases;
   add_general(cases);
   add_blocks(cases);
+  add_keys(cases);
   add_lists(cases);
   add_schemes(cases);
   add_ties(cases);
