@@ -31,6 +31,7 @@ struct Agreement {
   int agree = 0;
   int unknown = 0;
   int not_read = 0;
+  int no_package = 0;  // the machine lacked a package that the engine asks for
 };
 
 Agreement compare_with(std::string_view engine_name) {
@@ -41,6 +42,11 @@ Agreement compare_with(std::string_view engine_name) {
   for (const auto& [name, truth] : folders->members()) {
     const auto folder = testing_support::corpus_folder(name);
     if (folder.empty()) continue;
+    const Json* error = truth.find("error");
+    if (error != nullptr && error->as_string()->starts_with("ImportError: Please install")) {
+      ++agreement.no_package;
+      continue;
+    }
     const auto checkpoint = Checkpoint::open(folder);
     if (!checkpoint) {
       ++agreement.not_read;
@@ -62,7 +68,8 @@ Agreement compare_with(std::string_view engine_name) {
     agreement.agree += (report->verdict == Verdict::kYes) == loads;
   }
   std::cout << engine_name << ": agrees on " << agreement.agree << ", unknown " << agreement.unknown
-            << ", not read " << agreement.not_read << "\n";
+            << ", not read " << agreement.not_read << ", without a package " << agreement.no_package
+            << "\n";
   return agreement;
 }
 

@@ -31,6 +31,15 @@ Taken not_read() {
           .unknown = "the data do not say which schemes take fused experts"};
 }
 
+// The rows of one method: which of its layer classes takes the weight.
+std::vector<SchemeRow> rows_of(const EngineData& engine, std::string_view method) {
+  std::vector<SchemeRow> rows;
+  for (const SchemeRow& row : engine.method_schemes) {
+    if (row.method == method) rows.push_back(row);
+  }
+  return rows;
+}
+
 // Kernels compare a group size of -1 where a config says null for "one group for all inputs".
 EngineFacts kernel_facts(const EngineFacts& facts) {
   EngineFacts out(&facts);
@@ -81,6 +90,8 @@ void set_dispatch_facts(EngineFacts& facts, const WeightClass& weights,
   if (situation.method != "compressed-tensors") {
     facts.set("schemes", "not asked");
     facts.set("moe_schemes", "not asked");
+    const auto rows = rows_of(engine, situation.method);
+    if (!rows.empty() && !expert) set_match(facts, "schemes", first_match(rows, facts));
     if (const auto name = engine.text_at({"method_tensors", situation.method}); !name.empty()) {
       facts.set("tensors.class", name);
     }

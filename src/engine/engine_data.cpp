@@ -31,7 +31,8 @@ Json tables_as_of(const Json& file, const VersionNumber& version) {
   Json tables = Json::object();
   for (const auto& [key, value] : file.members()) {
     const bool rows = key == "rules" || key == "schemes" || key == "moe_schemes" ||
-                      key == "kernels" || key == "overrides" || key == "versions";
+                      key == "method_schemes" || key == "kernels" || key == "overrides" ||
+                      key == "versions";
     if (rows || (value.is_object() && !covers(value, version))) continue;
     tables.set(key, as_of(value, version));
   }
@@ -57,6 +58,7 @@ EngineData data_as_of(const EngineFile& file, const EngineBuild& build, const En
   data.rules = rows_as_of(file.rules, version);
   data.schemes = rows_as_of(file.schemes, version);
   data.moe_schemes = rows_as_of(file.moe_schemes, version);
+  data.method_schemes = rows_as_of(file.method_schemes, version);
   data.kernels = rows_as_of(file.kernels, version);
   std::erase_if(data.kernels,
                 [&](const KernelRow& kernel) { return kernel.platform != build.platform; });

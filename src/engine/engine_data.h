@@ -21,6 +21,7 @@ struct EngineData {
   std::vector<EngineRule> rules;
   std::vector<SchemeRow> schemes;
   std::vector<SchemeRow> moe_schemes;
+  std::vector<SchemeRow> method_schemes;  // of other methods than compressed-tensors
   std::vector<KernelRow> kernels;
   std::vector<Override> overrides;
   Json json;  // everything else is looked up where it is needed

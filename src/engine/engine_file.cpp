@@ -18,8 +18,8 @@ namespace {
 constexpr std::string_view kEnding = ".json";
 
 bool is_row_list(std::string_view key) {
-  return key == "rules" || key == "schemes" || key == "moe_schemes" || key == "kernels" ||
-         key == "overrides";
+  return key == "rules" || key == "schemes" || key == "moe_schemes" || key == "method_schemes" ||
+         key == "kernels" || key == "overrides";
 }
 
 // Rows are appended, members of tables are set, everything else is replaced.
@@ -122,6 +122,7 @@ Result<std::shared_ptr<const EngineFile>> parse_engine_file(std::string_view tex
   RQ_CHECK(parse_rows(file->json, "rules", parse_rule, file->rules));
   RQ_CHECK(parse_rows(file->json, "schemes", parse_scheme, file->schemes));
   RQ_CHECK(parse_rows(file->json, "moe_schemes", parse_scheme, file->moe_schemes));
+  RQ_CHECK(parse_rows(file->json, "method_schemes", parse_scheme, file->method_schemes));
   RQ_CHECK(parse_rows(file->json, "kernels", parse_kernel, file->kernels));
   RQ_CHECK(parse_rows(file->json, "overrides", parse_override, file->overrides));
   return std::shared_ptr<const EngineFile>(std::move(file));

@@ -33,6 +33,7 @@ struct EngineFile {
   std::vector<VersionedRow<EngineRule>> rules;
   std::vector<VersionedRow<SchemeRow>> schemes;
   std::vector<VersionedRow<SchemeRow>> moe_schemes;
+  std::vector<VersionedRow<SchemeRow>> method_schemes;
   std::vector<VersionedRow<KernelRow>> kernels;
   std::vector<VersionedRow<Override>> overrides;
 

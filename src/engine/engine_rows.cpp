@@ -112,6 +112,7 @@ Result<EngineRule> parse_rule(const Json& json) {
 
 Result<SchemeRow> parse_scheme(const Json& json) {
   SchemeRow row;
+  row.method = text_of(json, "method");
   RQ_TRY_IN(row.when, predicate_of(json), "schemes");
   row.scheme = text_of(json, "scheme");
   row.reject = text_of(json, "reject");

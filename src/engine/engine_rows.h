@@ -36,6 +36,7 @@ struct EngineRule {
 
 // One row of an ordered dispatch: the first that holds is taken.
 struct SchemeRow {
+  std::string method;  // of method_schemes: whose row it is
   Predicate when;
   std::string scheme;  // empty: rejected
   std::string reject;

@@ -52,6 +52,12 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
 void find_method(Situation& situation) {
   if (situation.block.block == nullptr) return;
   const Json* declared = situation.block.block->find("quant_method");
@@ -114,6 +120,10 @@ void set_model_facts(Situation& situation, const Device& device) {
   facts.set_object("config", &subject.config);
   facts.set_object("cfg", situation.block.block);
   facts.set_object("cfg_root", &subject.config);
+  const Json* block = situation.block.block;
+  if (const Json* algorithm = block == nullptr ? nullptr : block->find("quant_algo")) {
+    facts.set("cfg.quant_algo", upper(algorithm->as_string().value_or("")));  // as readers compare
+  }
   facts.set("container", subject.container);
   facts.set("dev.platform", engine.platform);
   facts.set("dev.cc", engine.capability != 0 ? engine.capability : device.capability);

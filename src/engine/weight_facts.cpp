@@ -29,6 +29,13 @@ FactValue member(const Json& json, std::string_view key, FactValue otherwise) {
   return found == nullptr || found->is_null() ? otherwise : value_of(*found);
 }
 
+// "torch.uint8" -> "uint8".
+FactValue without_torch(const FactValue& dtype) {
+  constexpr std::string_view kPrefix = "torch.";
+  const std::string* text = dtype.text();
+  return text != nullptr && text->starts_with(kPrefix) ? text->substr(kPrefix.size()) : dtype;
+}
+
 // compressed-tensors' arguments of a weight or of activations, with the library's own defaults
 // (compressed_tensors/quantization/quant_args.py@0.9.1).
 void set_arguments(EngineFacts& facts, const std::string& prefix, const Json* arguments) {
@@ -57,7 +64,7 @@ void set_arguments(EngineFacts& facts, const std::string& prefix, const Json* ar
   facts.set(prefix + ".symmetric", member(*arguments, "symmetric", true));
   facts.set(prefix + ".dynamic", member(*arguments, "dynamic", false));
   facts.set(prefix + ".actorder", actorder);
-  facts.set(prefix + ".scale_dtype", member(*arguments, "scale_dtype", {}));
+  facts.set(prefix + ".scale_dtype", without_torch(member(*arguments, "scale_dtype", {})));
   facts.set(prefix + ".block_structure_kind",
             !stated ? FactValue() : FactValue(structure->is_array() ? "list" : "text"));
 }
