@@ -21,6 +21,7 @@ struct CheckOptions {
   // 90 for sm_90; 0: not stated, then the capability that is needed is reported.
   int capability = 0;
   int tensor_parallel = 1;
+  int timeout_seconds = 20;  // for a server to answer, where the checkpoint is behind an address
 };
 
 // "sm_90", "90" or "9.0" -> 90; kUsage for anything else.
@@ -38,7 +39,8 @@ struct CheckResult {
 };
 
 // Will this engine load and run the checkpoint: from headers, config and the engine's rules alone,
-// no tensor data are read. `engine` is "vllm@0.7.3"; kUsage names those that are known.
+// no tensor data are read. `path` may be an https:// or hf:// address. `engine` is "vllm@0.7.3";
+// kUsage names those that are known.
 Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::string_view engine,
                                      const CheckOptions& options = {});
 

@@ -12,8 +12,9 @@
 namespace requant {
 
 struct InspectOptions {
-  bool tensors = false;  // list every tensor
-  bool deep = false;     // read every byte: all scales, and the codes
+  bool tensors = false;      // list every tensor
+  bool deep = false;         // read every byte: all scales, and the codes
+  int timeout_seconds = 20;  // for a server to answer, where the checkpoint is behind an address
 };
 
 // Modules that differ in the numbers of layers and experts only, and are stored alike.
@@ -88,8 +89,9 @@ struct Inspection {
   std::vector<Finding> findings;       // errors first
 };
 
-// Headers, small files and small tensors of scales only, unless options.deep. What is wrong inside
-// a readable container is a finding; an Error is for what cannot be read at all.
+// `path` may be an https:// or hf:// address. Headers, small files and small tensors of scales
+// only, unless options.deep. What is wrong inside a readable container is a finding; an Error is
+// for what cannot be read at all.
 Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptions& options = {});
 
 // "schema": "requant/inspect/1"; keys in a fixed order.

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "api/open.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/threads.h"
@@ -108,7 +109,7 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
   return or_out_of_memory([&]() -> Result<CheckResult> {
     RQ_TRY(const EngineId id, parse_engine(engine));
     if (options.tensor_parallel < 1) return usage("tensor parallelism starts at 1");
-    RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(path));
+    RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
     RQ_TRY(CheckReport report,
            check(subject_of(checkpoint), id,
                  {.capability = options.capability, .tensor_parallel = options.tensor_parallel}));

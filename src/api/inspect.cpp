@@ -8,6 +8,7 @@
 #include <iterator>
 #include <unordered_map>
 
+#include "api/open.h"
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "rule/run.h"
@@ -271,7 +272,10 @@ Json sizes(const Inspection& i) {
 }  // namespace
 
 Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptions& options) {
-  RQ_TRY(const auto checkpoint, Checkpoint::open(path, {.lenient = true}));
+  RQ_TRY(const auto checkpoint, open_checkpoint(path, options.timeout_seconds, {.lenient = true}));
+  if (options.deep && checkpoint.folder().is_far()) {
+    return refused(checkpoint.folder().label() + ": --deep reads every byte; download it first");
+  }
   Inspection result;
   result.path = path;
   result.container = checkpoint.source().container();
@@ -290,7 +294,7 @@ Result<Inspection> inspect(const std::filesystem::path& path, const InspectOptio
   add_weights(checkpoint, result);
   add_sizes(checkpoint, result);
   add_files(checkpoint, options, result);
-  RQ_CHECK_IN(add_findings(checkpoint, options, result.findings), printable(path.string()));
+  RQ_CHECK_IN(add_findings(checkpoint, options, result.findings), checkpoint.folder().label());
   return result;
 }
 

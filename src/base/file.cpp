@@ -55,6 +55,14 @@ Result<File> File::open(const std::filesystem::path& path, std::string label) {
   return file;
 }
 
+File File::over(std::shared_ptr<const ByteSource> source, std::uint64_t size, std::string label) {
+  File file;
+  file.source_ = std::move(source);
+  file.size_ = size;
+  file.label_ = std::move(label);
+  return file;
+}
+
 File::~File() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
@@ -62,16 +70,19 @@ File::~File() {
 File::File(File&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       size_(other.size_),
-      label_(std::move(other.label_)) {}
+      label_(std::move(other.label_)),
+      source_(std::move(other.source_)) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
   std::swap(label_, other.label_);
+  std::swap(source_, other.source_);
   return *this;
 }
 
 Result<void> File::read_at(std::uint64_t offset, std::span<std::byte> out) const {
+  if (source_ != nullptr) return source_->read_at(offset, out);
   std::size_t done = 0;
   while (done < out.size()) {
     const std::size_t want = std::min(out.size() - done, kMaxRead);
@@ -101,14 +112,18 @@ Result<Bytes> File::read_at(std::uint64_t offset, std::uint64_t size) const {
   return std::move(buffer).freeze();
 }
 
-Result<Bytes> read_small_file(const std::filesystem::path& path, std::uint64_t limit,
-                              std::string label) {
-  RQ_TRY(const File file, File::open(path, std::move(label)));
+Result<Bytes> read_small_file(const File& file, std::uint64_t limit) {
   if (file.size() > limit) {
     return refused(file.label() + ": " + human_bytes(file.size()) + ", expected at most " +
                    human_bytes(limit));
   }
   return file.read_at(0, file.size());
+}
+
+Result<Bytes> read_small_file(const std::filesystem::path& path, std::uint64_t limit,
+                              std::string label) {
+  RQ_TRY(const File file, File::open(path, std::move(label)));
+  return read_small_file(file, limit);
 }
 
 Result<std::vector<std::string>> file_names_in(const std::filesystem::path& folder) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,14 @@
 
 namespace requant {
 
+// Bytes that are read by position and are no file of this machine.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  // Fills `out` from `offset`. Several threads may call it at once. Messages name the source.
+  virtual Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
+};
+
 // A regular file, open for reading by position. Safe to use from several threads at once.
 // Files are read with pread, never mapped: a file that shrinks while it is read gives an error, not
 // a signal.
@@ -19,6 +28,9 @@ class File {
   // Refuses what is not a regular file (folders, FIFOs, devices) without blocking on it. Symbolic
   // links are followed. Messages name the file by `label`, or by its path when that is empty.
   static Result<File> open(const std::filesystem::path& path, std::string label = {});
+
+  // `size` bytes that are read through `source`.
+  static File over(std::shared_ptr<const ByteSource> source, std::uint64_t size, std::string label);
 
   File() = default;
   ~File();
@@ -32,14 +44,18 @@ class File {
   Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) const;
   Result<Bytes> read_at(std::uint64_t offset, std::uint64_t size) const;
 
+  // -1 where the bytes are no file of this machine.
   int descriptor() const { return descriptor_; }
 
  private:
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
   std::string label_;
+  std::shared_ptr<const ByteSource> source_;  // else the descriptor is read
 };
 
+// The whole of a file. kRefused when it is larger than `limit`.
+Result<Bytes> read_small_file(const File& file, std::uint64_t limit);
 // The whole of a small file. kRefused when it is larger than `limit`.
 Result<Bytes> read_small_file(const std::filesystem::path& path, std::uint64_t limit,
                               std::string label = {});

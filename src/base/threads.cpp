@@ -30,9 +30,14 @@ void set_thread_limit(int threads) { limit() = std::max(1, threads); }
 
 void parallel_for(std::size_t count, std::size_t grain,
                   const std::function<void(std::size_t, std::size_t)>& work) {
+  parallel_for(count, grain, thread_limit(), work);
+}
+
+void parallel_for(std::size_t count, std::size_t grain, int most,
+                  const std::function<void(std::size_t, std::size_t)>& work) {
   if (count == 0) return;
   const std::size_t pieces = std::max<std::size_t>(1, count / std::max<std::size_t>(1, grain));
-  const std::size_t threads = std::min(static_cast<std::size_t>(thread_limit()), pieces);
+  const std::size_t threads = std::min(static_cast<std::size_t>(std::max(1, most)), pieces);
   if (threads == 1) return work(0, count);
 
   const auto edge = [&](std::size_t i) {

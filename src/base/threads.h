@@ -17,6 +17,9 @@ void set_thread_limit(int threads);
 // caller.
 void parallel_for(std::size_t count, std::size_t grain,
                   const std::function<void(std::size_t begin, std::size_t end)>& work);
+// The same on up to `threads` threads: for work that waits more than it computes.
+void parallel_for(std::size_t count, std::size_t grain, int threads,
+                  const std::function<void(std::size_t begin, std::size_t end)>& work);
 
 // Runs `work`, which gives a Result; kResource instead of an exception when memory is out. For the
 // body of a thread, where an exception would end the process.

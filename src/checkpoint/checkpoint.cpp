@@ -11,6 +11,7 @@ Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
 Checkpoint::~Checkpoint() = default;
 
 const std::filesystem::path& Checkpoint::root() const { return state_->root; }
+const Folder& Checkpoint::folder() const { return *state_->folder; }
 const Json& Checkpoint::config() const { return state_->config; }
 bool Checkpoint::config_is_ascii() const { return state_->config_is_ascii; }
 const std::map<std::string, Json>& Checkpoint::side() const { return state_->side; }

@@ -33,12 +33,16 @@ class Checkpoint {
   //   read yet, named.
   static Result<Checkpoint> open(const std::filesystem::path& path,
                                  const OpenOptions& options = {});
+  // The same of a folder that need not be on disk, or of a weight file or index in it, `name`.
+  static Result<Checkpoint> open(std::shared_ptr<const Folder> folder, const std::string& name,
+                                 const OpenOptions& options = {});
 
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
   ~Checkpoint();
 
-  const std::filesystem::path& root() const;  // the folder
+  const std::filesystem::path& root() const;  // the folder; its address where it is not on disk
+  const Folder& folder() const;
   const Json& config() const;
   bool config_is_ascii() const;  // to write it back as it was
   const std::map<std::string, Json>& side() const;
@@ -57,7 +61,8 @@ class Checkpoint {
   std::span<const DenseTensor> dense() const;  // everything else
   std::span<const Finding> findings() const;   // of config, files and tensors
 
-  // What lies in the folder beside the weights, plain file names, sorted.
+  // What lies in the folder beside the weights, plain file names, sorted; a part of them where
+  // folder().lists_all() is false.
   const std::vector<std::string>& files() const;
 
   // Reads and decodes one weight. Safe to call from several threads. Messages name file and tensor.

@@ -1,6 +1,7 @@
 #include "checkpoint/folder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/file.h"
@@ -9,16 +10,35 @@
 namespace requant {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::uint64_t kConfigLimit = std::uint64_t{16} << 20;
 
 constexpr const char* kSideFiles[] = {"generation_config.json", "hf_quant_config.json",
                                       "quant_config.json", "quantize_config.json", "requant.json"};
 
-Result<Json> read_json(const fs::path& path, const std::string& label, bool* is_ascii = nullptr) {
-  RQ_TRY(const Bytes bytes, read_small_file(path, kConfigLimit, label));
-  RQ_TRY_IN(auto json, parse_json(bytes.text(), {.bytes = kConfigLimit}), label);
+// Said to be there, not read.
+constexpr const char* kOtherFiles[] = {"LICENSE",
+                                       "README.md",
+                                       "chat_template.jinja",
+                                       "chat_template.json",
+                                       "merges.txt",
+                                       "preprocessor_config.json",
+                                       "processor_config.json",
+                                       "recipe.yaml",
+                                       "special_tokens_map.json",
+                                       "spiece.model",
+                                       "tekken.json",
+                                       "tiktoken.model",
+                                       "tokenizer.json",
+                                       "tokenizer.model",
+                                       "tokenizer_config.json",
+                                       "video_preprocessor_config.json",
+                                       "vocab.json",
+                                       "vocab.txt"};
+
+Result<Json> read_json(const Folder& folder, std::string_view name, bool* is_ascii = nullptr) {
+  RQ_TRY(const File file, folder.open(name));
+  RQ_TRY(const Bytes bytes, read_small_file(file, kConfigLimit));
+  RQ_TRY_IN(auto json, parse_json(bytes.text(), {.bytes = kConfigLimit}), file.label());
   if (is_ascii != nullptr) {
     const std::string_view text = bytes.text();
     *is_ascii = std::all_of(text.begin(), text.end(),
@@ -29,25 +49,19 @@ Result<Json> read_json(const fs::path& path, const std::string& label, bool* is_
 
 }  // namespace
 
-Result<std::optional<ConfigFile>> read_config(const fs::path& folder) {
-  const fs::path path = folder / "config.json";
-  std::error_code ignored;
-  if (fs::symlink_status(path, ignored).type() == fs::file_type::not_found) {
-    return std::optional<ConfigFile>();
-  }
+Result<std::optional<ConfigFile>> read_config(const Folder& folder) {
+  if (!folder.has("config.json")) return std::optional<ConfigFile>();
   ConfigFile file;
-  RQ_TRY(file.json, read_json(path, "config.json", &file.is_ascii));
+  RQ_TRY(file.json, read_json(folder, "config.json", &file.is_ascii));
   if (!file.json.is_object()) return corrupt("config.json: is no object");
   return std::optional(std::move(file));
 }
 
-std::map<std::string, Json> read_side_files(const fs::path& folder,
-                                            std::vector<Finding>& findings) {
+std::map<std::string, Json> read_side_files(const Folder& folder, std::vector<Finding>& findings) {
   std::map<std::string, Json> side;
   for (const char* name : kSideFiles) {
-    std::error_code ignored;
-    if (fs::symlink_status(folder / name, ignored).type() == fs::file_type::not_found) continue;
-    auto json = read_json(folder / name, name);
+    if (!folder.has(name)) continue;
+    auto json = read_json(folder, name);
     if (json && json->is_object()) {
       side.emplace(name, *std::move(json));
       continue;
@@ -61,14 +75,25 @@ std::map<std::string, Json> read_side_files(const fs::path& folder,
   return side;
 }
 
-Result<std::vector<std::string>> other_files(const fs::path& folder, const Source& source) {
+Result<std::vector<std::string>> other_files(const Folder& folder, const Source& source) {
   std::set<std::string> weights;
-  for (const File& file : source.files()) weights.insert(fs::path(file.label()).filename());
-  RQ_TRY(std::vector<std::string> names, file_names_in(folder));
+  for (const File& file : source.files()) weights.insert(file.label());
+  RQ_TRY(std::vector<std::string> names, folder.file_names());
   std::erase_if(names, [&](const std::string& name) {
     return weights.contains(name) || name.ends_with(".safetensors.index.json") ||
            name.ends_with(".bin.index.json");
   });
+  return names;
+}
+
+std::vector<std::string> usual_file_names() {
+  std::vector<std::string> names = {"config.json"};
+  for (const Container* container : containers()) {
+    names.insert(names.end(), container->index_names.begin(), container->index_names.end());
+    names.insert(names.end(), container->file_names.begin(), container->file_names.end());
+  }
+  names.insert(names.end(), std::begin(kSideFiles), std::end(kSideFiles));
+  names.insert(names.end(), std::begin(kOtherFiles), std::end(kOtherFiles));
   return names;
 }
 

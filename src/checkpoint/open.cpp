@@ -15,27 +15,24 @@ namespace {
 namespace fs = std::filesystem;
 
 // Why a folder without a config.json is no checkpoint.
-Error no_config(const fs::path& folder) {
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (at->path().extension() != ".gguf") continue;
-    return refused(printable(at->path().filename().string()) +
-                   ": GGUF files cannot be read yet (and there is no config.json)");
+Error no_config(const Folder& folder) {
+  if (const auto names = folder.names()) {
+    const auto gguf = std::ranges::find_if(
+        *names, [](const std::string& name) { return name.ends_with(".gguf"); });
+    if (gguf != names->end()) {
+      return refused(printable(*gguf) +
+                     ": GGUF files cannot be read yet (and there is no config.json)");
+    }
   }
   return not_found("config.json is not there: this is no checkpoint folder");
 }
 
-Result<void> read_files(const fs::path& path, Checkpoint::State& state) {
-  std::error_code ignored;
-  const fs::file_type type = fs::status(path, ignored).type();
-  if (type == fs::file_type::not_found) return not_found("no such file or folder");
-  const bool is_folder = type == fs::file_type::directory;
-  state.root = is_folder ? path : path.parent_path();
-  if (state.root.empty()) state.root = ".";
-  state.whole = is_folder || path.extension() == ".json";
-  RQ_TRY(auto config, read_config(state.root));
-  if (is_folder && !config) return no_config(path);
-  RQ_TRY(state.source, open_source(path));
+Result<void> read_files(const std::string& name, Checkpoint::State& state) {
+  const Folder& folder = *state.folder;
+  state.whole = name.empty() || name.ends_with(".json");
+  RQ_TRY(auto config, read_config(folder));
+  if (name.empty() && !config) return no_config(folder);
+  RQ_TRY(state.source, open_source(folder, name));
   if (config) {
     state.has_config = true;
     state.config = std::move(config->json);
@@ -44,9 +41,9 @@ Result<void> read_files(const fs::path& path, Checkpoint::State& state) {
     state.findings.push_back(make_finding(Severity::kInfo, "config.absent", "config.json",
                                           "is not there: only the tensors speak"));
   }
-  state.side = read_side_files(state.root, state.findings);
-  if (is_folder) {
-    RQ_TRY(state.files, other_files(state.root, state.source));
+  state.side = read_side_files(folder, state.findings);
+  if (name.empty()) {
+    RQ_TRY(state.files, other_files(folder, state.source));
   }
   state.architecture = Architecture::of(state.config);
   state.facts.emplace(state.config, state.source, state.architecture, state.side);
@@ -149,17 +146,43 @@ Result<void> refuse_fatal(const Checkpoint::State& state) {
   return corrupt(at->where.empty() ? at->message : at->where + ": " + at->message);
 }
 
+// REQUIRES: state.root and state.folder are set.
+Result<void> open_state(const std::string& name, bool lenient, Checkpoint::State& state) {
+  RQ_CHECK(read_files(name, state));
+  choose_dialect(state);
+  RQ_CHECK(resolve(state, lenient));
+  collect_dense(state);
+  find_everything(state);
+  if (!lenient) RQ_CHECK(refuse_fatal(state));
+  return {};
+}
+
 }  // namespace
 
 Result<Checkpoint> Checkpoint::open(const fs::path& path, const OpenOptions& options) {
   const std::string label = printable(path.string(), 1024);
+  std::error_code ignored;
+  const fs::file_type type = fs::status(path, ignored).type();
+  if (type == fs::file_type::not_found && is_address(path.string())) {
+    return refused(label + ": only inspect and check read an address; download it first");
+  }
+  if (type == fs::file_type::not_found) return not_found(label + ": no such file or folder");
+  const bool is_folder = type == fs::file_type::directory;
   auto state = std::make_unique<State>();
-  RQ_CHECK_IN(read_files(path, *state), label);
-  choose_dialect(*state);
-  RQ_CHECK_IN(resolve(*state, options.lenient), label);
-  collect_dense(*state);
-  find_everything(*state);
-  if (!options.lenient) RQ_CHECK_IN(refuse_fatal(*state), label);
+  state->root = is_folder ? path : path.parent_path();
+  if (state->root.empty()) state->root = ".";
+  state->folder = Folder::on_disk(state->root);
+  const std::string name = is_folder ? "" : path.filename().string();
+  RQ_CHECK_IN(open_state(name, options.lenient, *state), label);
+  return Checkpoint(std::move(state));
+}
+
+Result<Checkpoint> Checkpoint::open(std::shared_ptr<const Folder> folder, const std::string& name,
+                                    const OpenOptions& options) {
+  auto state = std::make_unique<State>();
+  state->folder = std::move(folder);
+  state->root = state->folder->label();
+  RQ_CHECK_IN(open_state(name, options.lenient, *state), state->folder->label());
   return Checkpoint(std::move(state));
 }
 

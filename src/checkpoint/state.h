@@ -10,6 +10,7 @@ namespace requant {
 // weights and dense tensors to `source`.
 struct Checkpoint::State {
   std::filesystem::path root;
+  std::shared_ptr<const Folder> folder;
   bool whole = true;  // all of the model's weights: a folder or an index, not one file of many
   bool has_config = false;
   Json config = Json::object();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/name_index.h"
 #include "base/result.h"
 #include "tensor/tensor.h"
@@ -98,5 +99,7 @@ std::span<const Container* const> containers();
 // followed. Headers beat the index: a tensor that the index does not list is still found; one that
 // it lists and no shard has is an error.
 Result<Source> open_source(const std::filesystem::path& path);
+// A file of `folder`, or the whole of it where `name` is empty.
+Result<Source> open_source(const Folder& folder, std::string_view name);
 
 }  // namespace requant

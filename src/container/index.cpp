@@ -132,9 +132,9 @@ class IndexReader final : public JsonEvents {
 
 }  // namespace
 
-Result<ShardIndex> read_index(const std::filesystem::path& path, const Container& container) {
-  const std::string label = printable(path.filename().string());
-  RQ_TRY(const Bytes text, read_small_file(path, kMaxIndexBytes, label));
+Result<ShardIndex> read_index(const File& file, const Container& container) {
+  const std::string& label = file.label();
+  RQ_TRY(const Bytes text, read_small_file(file, kMaxIndexBytes));
   IndexReader reader(container);
   RQ_CHECK_IN(parse_json(text.text(), reader, {.bytes = kMaxIndexBytes}), label);
   RQ_TRY_IN(ShardIndex index, std::move(reader).take(), label);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,7 +32,7 @@ struct ShardIndex {
 
 // Every shard name is a plain name of a file of `container`; whether the files exist is not looked
 // at.
-Result<ShardIndex> read_index(const std::filesystem::path& path, const Container& container);
+Result<ShardIndex> read_index(const File& file, const Container& container);
 
 // Holds the opened shards to the index. REQUIRES: source.files() are index.shards.
 Result<void> check_index(const ShardIndex& index, const Source& source);

@@ -22,22 +22,16 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kHeadBytes = 4096;
 constexpr std::string_view kIndexEnd = ".index.json";
 
-struct Folder {
-  fs::path path;
+struct Listing {
+  const Folder& folder;
   std::set<std::string> names;  // of everything in it, links that lead nowhere included
 
   bool has(std::string_view name) const { return names.contains(std::string(name)); }
 };
 
-Result<Folder> list(const fs::path& path) {
-  Folder folder{path, {}};
-  std::error_code error;
-  for (fs::directory_iterator entry(path, error), end; !error && entry != end;
-       entry.increment(error)) {
-    folder.names.insert(entry->path().filename().string());
-  }
-  if (error) return resource(printable(path.string(), 4096) + ": " + error.message());
-  return folder;
+Result<Listing> list(const Folder& folder) {
+  RQ_TRY(const auto names, folder.names());
+  return Listing{folder, {names.begin(), names.end()}};
 }
 
 bool has_extension(const Container& container, std::string_view name) {
@@ -53,34 +47,51 @@ void append(Source::Parts& parts, Source::Parts&& more) {
   parts.metadata.merge(more.metadata);
 }
 
+// Calls work(i), which gives a Result<void>, for each of `count` files; the error of the first that
+// has one.
+template <class Work>
+Result<void> for_each_file(const Folder& folder, std::size_t count, const Work& work) {
+  std::vector<std::optional<Error>> errors(count);
+  parallel_for(count, 1, folder.readers(), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      auto done = or_out_of_memory([&]() -> Result<void> { return work(i); });
+      if (done) continue;
+      errors[i] = std::move(done).error();
+      return;
+    }
+  });
+  for (std::optional<Error>& error : errors) {
+    if (error) return *std::move(error);
+  }
+  return {};
+}
+
+struct WeightFile {
+  std::string name;
+  std::uint64_t head_bytes = 0;  // how long its header probably is; 0: not known
+};
+
 // Opens files, then reads their headers, in this order as far as anyone can see, into parts.
-Result<void> add_files(const fs::path& folder, const std::vector<std::string>& names,
+Result<void> add_files(const Folder& folder, const std::vector<WeightFile>& names,
                        const Container& container, Source::Parts& parts) {
   parts.container = container.name;
-  for (const std::string& name : names) {
-    auto file = File::open(folder / name, printable(name));
+  parts.files.resize(names.size());
+  RQ_CHECK(for_each_file(folder, names.size(), [&](std::size_t i) -> Result<void> {
+    auto file = folder.open(names[i].name, names[i].head_bytes);
     if (!file) {
       Error error = std::move(file).error();
       // The caller named a folder, and that is there: what is missing is a part of it.
       if (error.code() == ErrorCode::kNotFound) return corrupt(error.message());
       return error;
     }
-    parts.files.push_back(*std::move(file));
-  }
+    parts.files[i] = *std::move(file);
+    return {};
+  }));
   std::vector<Source::Parts> headers(names.size());
-  std::vector<std::optional<Error>> errors(names.size());
-  parallel_for(names.size(), 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      auto read = container.read_header(parts.files[i], static_cast<std::uint32_t>(i), headers[i]);
-      if (read) continue;
-      errors[i] = std::move(read).error();
-      return;
-    }
-  });
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (errors[i]) return *std::move(errors[i]);
-    append(parts, std::move(headers[i]));
-  }
+  RQ_CHECK(for_each_file(folder, names.size(), [&](std::size_t i) {
+    return container.read_header(parts.files[i], static_cast<std::uint32_t>(i), headers[i]);
+  }));
+  for (Source::Parts& header : headers) append(parts, std::move(header));
   return {};
 }
 
@@ -112,7 +123,7 @@ std::optional<ShardName> parse_shard_name(std::string_view name) {
 }
 
 // The files that make up the model where no index says so: one file, or one complete set of shards.
-Result<std::vector<std::string>> guess_files(const Folder& folder, const Container& container) {
+Result<std::vector<std::string>> guess_files(const Listing& folder, const Container& container) {
   std::vector<std::string> names;
   std::map<std::string, std::vector<std::string>> families;
   for (const std::string& name : folder.names) {
@@ -137,7 +148,7 @@ Result<std::vector<std::string>> guess_files(const Folder& folder, const Contain
 }
 
 // Weight files that are there and not read.
-void note_ignored(const Folder& folder, const Container& used, Source::Parts& parts) {
+void note_ignored(const Listing& folder, const Container& used, Source::Parts& parts) {
   std::set<std::string> read;
   for (const File& file : parts.files) read.insert(file.label());
   const auto note = [&](std::string_view name) {
@@ -157,59 +168,75 @@ void note_ignored(const Folder& folder, const Container& used, Source::Parts& pa
   }
 }
 
-Result<Source> open_index(const Folder& folder, std::string_view name, const Container& container) {
-  RQ_TRY(const ShardIndex index, read_index(folder.path / name, container));
+// A tensor takes its name and some 90 bytes of a header.
+std::vector<WeightFile> shards_of(const ShardIndex& index) {
+  constexpr std::uint64_t kBytesOfTensor = 90;
+  constexpr std::uint64_t kBytesOfFile = 1024;
+  std::vector<WeightFile> files;
+  for (const std::string& shard : index.shards) files.push_back({shard, kBytesOfFile});
+  for (const ShardIndex::Entry& entry : index.entries) {
+    files[entry.shard].head_bytes += entry.size + kBytesOfTensor;
+  }
+  return files;
+}
+
+Result<Source> open_index(const Listing& listing, std::string_view name,
+                          const Container& container) {
+  RQ_TRY(const File file, listing.folder.open(name));
+  RQ_TRY(const ShardIndex index, read_index(file, container));
   for (const std::string_view single : container.file_names) {
     const bool used = std::binary_search(index.shards.begin(), index.shards.end(), single);
-    if (folder.has(single) && !used) {
+    if (listing.has(single) && !used) {
       return corrupt(
           fmt::format("{} lies beside {}, which does not name it: either may be the model", single,
                       index.label));
     }
   }
   Source::Parts parts;
-  RQ_CHECK(add_files(folder.path, index.shards, container, parts));
+  RQ_CHECK(add_files(listing.folder, shards_of(index), container, parts));
   parts.notes = index_notes(index, parts);
-  note_ignored(folder, container, parts);
+  note_ignored(listing, container, parts);
   RQ_TRY(Source source, Source::make(std::move(parts)));
   RQ_CHECK(check_index(index, source));
   return source;
 }
 
-Result<Source> open_files(const Folder& folder, const std::vector<std::string>& names,
+Result<Source> open_files(const Listing& listing, const std::vector<std::string>& names,
                           const Container& container) {
   Source::Parts parts;
-  RQ_CHECK(add_files(folder.path, names, container, parts));
-  note_ignored(folder, container, parts);
+  std::vector<WeightFile> files;
+  for (const std::string& name : names) files.push_back({.name = name});
+  RQ_CHECK(add_files(listing.folder, files, container, parts));
+  note_ignored(listing, container, parts);
   return Source::make(std::move(parts));
 }
 
-Result<Source> open_folder(const fs::path& path) {
-  RQ_TRY(const Folder folder, list(path));
+Result<Source> open_folder(const Folder& folder) {
+  RQ_TRY(const Listing listing, list(folder));
   for (const Container* container : containers()) {
     for (const std::string_view name : container->index_names) {
-      if (folder.has(name)) return open_index(folder, name, *container);
+      if (listing.has(name)) return open_index(listing, name, *container);
     }
     for (const std::string_view name : container->file_names) {
-      if (folder.has(name)) return open_files(folder, {std::string(name)}, *container);
+      if (listing.has(name)) return open_files(listing, {std::string(name)}, *container);
     }
   }
   for (const Container* container : containers()) {
-    RQ_TRY_IN(const auto names, guess_files(folder, *container), printable(path.string(), 4096));
-    if (!names.empty()) return open_files(folder, names, *container);
+    RQ_TRY_IN(const auto names, guess_files(listing, *container), folder.label());
+    if (!names.empty()) return open_files(listing, names, *container);
   }
   std::vector<std::string> expected;
   for (const Container* container : containers()) {
     expected.insert(expected.end(), container->index_names.begin(), container->index_names.end());
     expected.insert(expected.end(), container->file_names.begin(), container->file_names.end());
   }
-  return not_found(fmt::format("{}: no weights there, expected one of {}",
-                               printable(path.string(), 4096), join(expected, ", ")));
+  return not_found(fmt::format("{}: no weights there, expected one of {}", folder.label(),
+                               join(expected, ", ")));
 }
 
-Result<const Container*> container_of(const fs::path& path, const File& file) {
+Result<const Container*> container_of(std::string_view name, const File& file) {
   RQ_TRY(const Bytes head, file.read_at(0, std::min(file.size(), kHeadBytes)));
-  const Probe probe{path, head.span()};
+  const Probe probe{name, head.span()};
   const Container* best = nullptr;
   Match best_match = Match::kNo;
   for (const Container* container : containers()) {
@@ -222,28 +249,32 @@ Result<const Container*> container_of(const fs::path& path, const File& file) {
                              found.empty() ? "something unknown" : found));
 }
 
-Result<Source> open_file(const fs::path& path) {
+Result<Source> open_file(const Folder& folder, std::string_view name) {
   Source::Parts parts;
-  RQ_TRY(parts.files.emplace_back(), File::open(path, printable(path.filename().string())));
-  RQ_TRY(const Container* container, container_of(path, parts.files.back()));
+  RQ_TRY(parts.files.emplace_back(), folder.open(name));
+  RQ_TRY(const Container* container, container_of(name, parts.files.back()));
   parts.container = container->name;
   RQ_CHECK(container->read_header(parts.files.back(), 0, parts));
   return Source::make(std::move(parts));
 }
 
 // "model.safetensors.index.json" belongs to the container whose files end in ".safetensors".
-Result<Source> open_named_index(const fs::path& path) {
-  const std::string name = path.filename().string();
-  const std::string_view stem = std::string_view(name).substr(0, name.size() - kIndexEnd.size());
+Result<Source> open_named_index(const Folder& folder, std::string_view name) {
+  const std::string_view stem = name.substr(0, name.size() - kIndexEnd.size());
   for (const Container* container : containers()) {
     if (!has_extension(*container, stem)) continue;
-    RQ_TRY(const Folder folder, list(path.has_parent_path() ? path.parent_path() : "."));
-    return open_index(folder, name, *container);
+    RQ_TRY(const Listing listing, list(folder));
+    return open_index(listing, name, *container);
   }
   return refused(printable(name) + ": the index of no kind of file that is known here");
 }
 
 }  // namespace
+
+Result<Source> open_source(const Folder& folder, std::string_view name) {
+  if (name.empty()) return open_folder(folder);
+  return name.ends_with(kIndexEnd) ? open_named_index(folder, name) : open_file(folder, name);
+}
 
 Result<Source> open_source(const fs::path& path) {
   std::error_code error;
@@ -255,9 +286,9 @@ Result<Source> open_source(const fs::path& path) {
   if (status.type() == fs::file_type::not_found) {
     return not_found(printable(path.string(), 4096) + ": no such file or folder");
   }
-  if (fs::is_directory(status)) return open_folder(path);
-  if (path.filename().string().ends_with(kIndexEnd)) return open_named_index(path);
-  return open_file(path);
+  if (fs::is_directory(status)) return open_source(*Folder::on_disk(path), "");
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  return open_source(*Folder::on_disk(folder), path.filename().string());
 }
 
 }  // namespace requant

@@ -16,7 +16,9 @@ std::optional<Json> json_beside(const Checkpoint& checkpoint, std::string_view n
   if (known != checkpoint.side().end()) return known->second;
   if (!lies_beside(checkpoint, name)) return std::nullopt;
   constexpr std::uint64_t kLimit = std::uint64_t{16} << 20;
-  const auto bytes = read_small_file(checkpoint.root() / name, kLimit);
+  const auto file = checkpoint.folder().open(name);
+  if (!file) return std::nullopt;
+  const auto bytes = read_small_file(*file, kLimit);
   if (!bytes) return std::nullopt;
   auto json = parse_json(bytes->text());
   if (!json || !json->is_object()) return std::nullopt;

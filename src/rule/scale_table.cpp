@@ -79,6 +79,20 @@ std::vector<std::size_t> chosen(const std::vector<ScaleFacts>& all, std::uint64_
   return order;
 }
 
+// On a server each is a request: a few small ones show what is wrong with all.
+void keep_few(const std::vector<ScaleFacts>& all, std::vector<std::size_t>& order) {
+  constexpr std::size_t kFarTensors = 64;
+  constexpr std::uint64_t kFarBytes = std::uint64_t{1} << 20;
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  while (count < order.size() && count < kFarTensors) {
+    bytes += all[order[count]].tensor->bytes;
+    if (bytes > kFarBytes) break;
+    ++count;
+  }
+  order.resize(count);
+}
+
 bool before(const ScaleFacts& a, const ScaleFacts& b) {
   return std::tie(a.module, a.suffix) < std::tie(b.module, b.suffix);
 }
@@ -94,10 +108,12 @@ Result<ScaleTable> ScaleTable::read(const Checkpoint& checkpoint, std::uint64_t 
   ScaleTable table;
   table.all_ = scales_of(checkpoint);
   std::sort(table.all_.begin(), table.all_.end(), before);
-  const std::vector<std::size_t> order = chosen(table.all_, bytes);
+  std::vector<std::size_t> order = chosen(table.all_, bytes);
+  const Folder& folder = checkpoint.folder();
+  if (folder.is_far()) keep_few(table.all_, order);
   std::vector<Result<void>> results(order.size());
-  constexpr std::size_t kGrain = 64;
-  parallel_for(order.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+  const std::size_t grain = folder.is_far() ? 1 : 64;
+  parallel_for(order.size(), grain, folder.readers(), [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       ScaleFacts& facts = table.all_[order[i]];
       results[i] = or_out_of_memory([&] { return sum_up(checkpoint.source(), facts); });
