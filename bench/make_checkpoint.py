@@ -194,6 +194,7 @@ def main():
     parser.add_argument("--shape", choices=sorted(SHAPES), default="llama-8b")
     parser.add_argument("--gb", type=float, help="at most this many 10^9 bytes: fewer layers")
     parser.add_argument("--sparse", action="store_true", help="codes are holes in the file")
+    parser.add_argument("--shard-gb", type=float, help="at most so many 10^9 bytes in a file")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     build, layers = SHAPES[args.shape]
@@ -201,8 +202,10 @@ def main():
     while args.gb and layers > 1 and sum(map(size, tensors)) > args.gb * 1e9:
         layers -= 1
         tensors, config = build(layers)
-    write_all(args.out, tensors, config, random.Random(args.seed), args.sparse,
-              SMALL_SHARD if args.shape.startswith("llama-3.2-3b") else SHARD)
+    limit = SMALL_SHARD if args.shape.startswith("llama-3.2-3b") else SHARD
+    if args.shard_gb:
+        limit = args.shard_gb * 1e9
+    write_all(args.out, tensors, config, random.Random(args.seed), args.sparse, limit)
     print(f"{args.out}: {len(tensors)} tensors, {sum(map(size, tensors)) / 1e9:.2f} GB, {layers} layers")
 
 

@@ -31,6 +31,9 @@ def main():
                 problems.append(f"src/{layer}/{entry}.cpp has no {entry}_test.cpp")
             if not re.search(r'\.source\s*=\s*"[^"]', source.read_text().replace("\n", " ")):
                 problems.append(f"src/{layer}/{entry}.cpp names no source")
+    for entry in registered("report", "reports"):
+        if not (ROOT / "src/report" / f"{entry}_test.cpp").exists():
+            problems.append(f"src/report/{entry}.cpp has no {entry}_test.cpp")
     for entry in registered("cli", "commands"):
         if not list((ROOT / "tests/cli").glob(f"{entry}*.txt")):
             problems.append(f"tests/cli has no {entry}*.txt for the command {entry}")

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/reports.h"
 #include "cli/terminal.h"
 
 namespace requant::cli {
@@ -21,6 +22,7 @@ struct Arguments {
   CheckOptions options;
   std::string fail_on = "unknown";
   bool json = false;
+  ReportOptions reports;
 };
 
 bool is_edit(const Finding& finding) { return finding.rule.starts_with("edit."); }
@@ -62,6 +64,16 @@ int exit_code(const CheckResult& result, const std::string& fail_on) {
                                                                                    : kClean;
 }
 
+Result<void> write_check_reports(const Arguments& arguments, const CheckResult& result) {
+  ReportSubject subject{.source = arguments.path, .inspection = nullptr, .check = &result};
+  if (!arguments.reports.want_inspection()) return write_reports(arguments.reports, subject);
+  const auto inspection =
+      inspect(arguments.path, {.timeout_seconds = arguments.options.timeout_seconds});
+  if (!inspection) return inspection.error();
+  subject.inspection = &*inspection;
+  return write_reports(arguments.reports, subject);
+}
+
 int run(Arguments arguments) {
   if (!arguments.gpu.empty()) {
     const auto capability = parse_capability(arguments.gpu);
@@ -75,12 +87,16 @@ int run(Arguments arguments) {
   } else {
     print_result(*result);
   }
+  const auto reported = write_check_reports(arguments, *result);
+  if (!reported) return report(reported.error());
   return exit_code(*result, arguments.fail_on);
 }
 
 std::function<int()> add(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("SRC", arguments->path, "a checkpoint: a folder or a weight file")->required();
+  app.add_option("SRC", arguments->path,
+                 "a checkpoint: a folder, a weight file, or the https:// or hf:// address of one")
+      ->required();
   app.add_option("--engine", arguments->engine,
                  "NAME@VERSION, as in vllm@0.7.3 (see requant engines)")
       ->required();
@@ -94,6 +110,10 @@ std::function<int()> add(CLI::App& app) {
                  "with warnings); never")
       ->check(CLI::IsMember({"no", "unknown", "warning", "never"}));
   app.add_flag("--json", arguments->json, "one JSON document on stdout");
+  app.add_option("--timeout", arguments->options.timeout_seconds,
+                 "seconds that a server may take to answer (20)")
+      ->check(CLI::PositiveNumber);
+  add_report_options(app, arguments->reports);
   app.footer(
       "Exit codes: 0 yes; 1 no or unknown; 2 usage; 3 unreadable input; 4 unsupported input.");
   return [arguments] { return run(*arguments); };

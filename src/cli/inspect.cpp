@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/reports.h"
 #include "cli/terminal.h"
 #include "requant/bytes.h"
 
@@ -18,6 +19,7 @@ struct Arguments {
   InspectOptions options;
   bool json = false;
   std::string fail_on = "error";
+  ReportOptions reports;
 };
 
 // Folders of many shapes are cut here; --json has them all.
@@ -145,14 +147,22 @@ int run(const Arguments& arguments) {
   } else {
     print_human(*inspection);
   }
+  const auto reported = write_reports(
+      arguments.reports, {.source = arguments.input, .inspection = &*inspection, .check = nullptr});
+  if (!reported) return report(reported.error());
   return exit_code(*inspection, arguments.fail_on);
 }
 
 std::function<int()> add(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("INPUT", arguments->input, "a checkpoint folder, a weight file or an index")
+  app.add_option(
+         "INPUT", arguments->input,
+         "a checkpoint folder, a weight file, an index, or the https:// or hf:// address of one")
       ->required();
   app.add_flag("--json", arguments->json, "one JSON document on stdout");
+  app.add_option("--timeout", arguments->options.timeout_seconds,
+                 "seconds that a server may take to answer (20)")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--tensors", arguments->options.tensors, "list every tensor");
   app.add_flag("--deep", arguments->options.deep,
                "read every byte: all scales, and codes that are constant, NaN or impossible");
@@ -160,6 +170,7 @@ std::function<int()> add(CLI::App& app) {
                  "exit 1 on findings of this weight: error, warning, never")
       ->check(CLI::IsMember({"error", "warning", "never"}))
       ->default_str("error");
+  add_report_options(app, arguments->reports);
   return [arguments] { return run(*arguments); };
 }
 
