@@ -91,7 +91,7 @@ void set_dispatch_facts(EngineFacts& facts, const WeightClass& weights,
     facts.set("schemes", "not asked");
     facts.set("moe_schemes", "not asked");
     const auto rows = rows_of(engine, situation.method);
-    if (!rows.empty() && !expert) set_match(facts, "schemes", first_match(rows, facts));
+    if (!rows.empty()) set_match(facts, "schemes", first_match(rows, facts));
     if (const auto name = engine.text_at({"method_tensors", situation.method}); !name.empty()) {
       facts.set("tensors.class", name);
     }

@@ -27,6 +27,14 @@ std::optional<Registered> names_of_dialect(const WeightClass& weights, const Sit
   return out;
 }
 
+// Layers of experts register one tensor for all: "w13_weight" of gate and up, "w2_weight" of down.
+std::string name_of_one_expert(const std::string& name) {
+  for (const std::string_view prefix : {"w13_", "w2_"}) {
+    if (name.starts_with(prefix)) return name.substr(prefix.size());
+  }
+  return name;
+}
+
 // Nothing: the data do not say what the layer registers.
 std::optional<Registered> registered_by(const WeightClass& weights, const Situation& situation) {
   if (situation.method.empty() || weights.ignored == Truth::kYes) {
@@ -42,6 +50,9 @@ std::optional<Registered> registered_by(const WeightClass& weights, const Situat
                  .names = engine.texts_at({"tensors", *layer->text(), "names"}),
                  .src = engine.text_at({"tensors", *layer->text(), "src"})};
   if (out.names.empty()) return std::nullopt;
+  if (weights.example->place.role == Role::kExpert) {
+    for (std::string& name : out.names) name = name_of_one_expert(name);
+  }
   out.names.emplace_back("bias");
   for (std::string& name : engine.texts_at({"dropped_tensors", "names"})) {
     out.names.push_back(std::move(name));  // read over without a word
