@@ -12,7 +12,8 @@ constexpr std::size_t kOtherColours = 3;
 constexpr std::size_t kMostRows = 60;  // of one stack; the rest is counted
 constexpr std::size_t kMostSingles = 60;
 constexpr std::size_t kMostKinds = 24;
-constexpr std::size_t kMostLines = 100;  // between the columns of a strip
+constexpr std::size_t kFewestLines = 8;  // between the columns of a strip: of few they say nothing,
+constexpr std::size_t kMostLines = 100;  // of many they cover it
 
 // Letters name the colours for those who do not see them: A, B ... Z, then none.
 std::string letter_of(std::size_t kind) {
@@ -91,6 +92,7 @@ void add_kinds(const SchemeMap& map, HtmlWriter& out) {
 
 void add_row(const SchemeMap& map, const SchemeMap::Stack& stack, const SchemeMap::Row& row,
              HtmlWriter& out) {
+  const bool is_lined = stack.layers >= kFewestLines && stack.layers <= kMostLines;
   std::string words;
   for (const SchemeMap::Run& run : row.runs) {
     words += (words.empty() ? "" : "; ") + words_of(map, run);
@@ -98,7 +100,7 @@ void add_row(const SchemeMap& map, const SchemeMap::Stack& stack, const SchemeMa
   out.add(
       "<div class=\"row\"><span class=\"name\">{}</span><div class=\"strip{}\" role=\"img\" "
       "style=\"--layers:{}\" aria-label=\"{}\">",
-      row.module, stack.layers <= kMostLines ? " lined" : "", stack.layers, words);
+      row.module, is_lined ? " lined" : "", stack.layers, words);
   for (const SchemeMap::Run& run : row.runs) {
     std::string letters;
     for (const std::size_t kind : run.kinds) letters += letter_of(kind);
