@@ -6,15 +6,15 @@
 #include <optional>
 
 #include "base/threads.h"
+#include "kernel/scan_exponents.h"
 
 namespace requant {
 namespace {
 
-constexpr std::uint64_t kChunk = std::uint64_t{1} << 20;
+constexpr std::uint64_t kChunk = std::uint64_t{1} << 17;
 static_assert(kChunk % CodeScan::kBlock == 0);
 
-// Finds numbers that are none, eight bytes at a time: those whose exponent is all ones, where
-// adding one to it carries into the sign's place.
+// What kernel::scan_exponents() wants to know of a type.
 struct Lanes {
   std::uint64_t exponent = 0;  // mask
   std::uint64_t one = 0;       // the exponent's lowest bit
@@ -49,17 +49,11 @@ std::optional<Lanes> lanes_of(DType dtype) {
 }
 
 bool any_not_finite(std::span<const std::byte> bytes, const Lanes& lanes) {
-  std::uint64_t found = 0;
-  std::size_t at = 0;
-  for (; at + 8 <= bytes.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, 8);
-    found |= (word & lanes.exponent) + lanes.one;
-  }
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes.data() + at, bytes.size() - at);
-  found |= (word & lanes.exponent) + lanes.one;
-  return (found & lanes.carry) != 0;
+  return kernel::scan_exponents({.data = bytes.data(),
+                                 .bytes = bytes.size(),
+                                 .exponent = lanes.exponent,
+                                 .one = lanes.one,
+                                 .sign = lanes.carry});
 }
 
 std::uint64_t count_not_finite(std::span<const std::byte> bytes, const Lanes& lanes) {
