@@ -22,7 +22,7 @@ constexpr std::uint64_t kProbeBytes = 64 * 1024;  // of a file that may not be t
 constexpr std::uint64_t kLeastBytes = 16 * 1024;  // less costs as much
 constexpr std::uint64_t kMostHead = std::uint64_t{8} << 20;
 constexpr std::uint64_t kMaxListBytes = std::uint64_t{16} << 20;  // of one page
-constexpr std::size_t kMaxPages = 1000;
+constexpr std::size_t kMaxPages = 100;                            // the hub has 1000 files on each
 
 struct Entry {
   std::optional<std::uint64_t> size;

@@ -170,7 +170,10 @@ def hub(run, server, other, root):
                    == json.loads(local.stdout)["side_files"])
     one = run.program("inspect", f"hf://org/{FOLDER}/{WEIGHTS}", HF_ENDPOINT=endpoint)
     run.expect("one file of the hub", one.returncode == 0, one.stderr)
-    for address, code, says in [(f"hf://org/{SHARDED}@v2", 3, "is not there (404)"), ("hf://org/nothing", 3, "(404)"),
+    for address, code, says in [("hf://garbled/x", 3, "the hub's list of files"),
+                                ("hf://endless/x", 3, "more than 100 pages"),
+                                (f"hf://liar/{FOLDER}", 3, "the list of files says"),
+                                (f"hf://org/{SHARDED}@v2", 3, "is not there (404)"), ("hf://org/nothing", 3, "(404)"),
                                 (f"hf://private/{FOLDER}", 3, "denies it (401); a token in HF_TOKEN may open it")]:
         run.error(address, run.program("inspect", address, HF_ENDPOINT=endpoint), code, says, address)
     address = f"hf://private/{FOLDER}"

@@ -213,20 +213,24 @@ def hub(h, name):
         return absent(h, name)
     if where[1] == "private" and h.headers.get("Authorization") != f"Bearer {TOKEN}":
         return h.answer(401, b"Invalid username or password.")
+    if listed and where[1] == "garbled":
+        return h.answer(200, b"<html>maintenance</html>")
+    if listed and where[1] == "endless":
+        return h.answer(200, b"[]", Link=f'<http://{h.headers["Host"]}{h.path}>; rel="next"')
     if listed:
-        return hub_list(h, where[2])
+        return hub_list(h, where[2], 1 if where[1] == "liar" else 0)
     if file[4].endswith(".safetensors"):
         return h.answer(302, b"", Location=f"{h.server.other}/plain/{file[2]}/{file[4]}?X-Signature=1")
     plain(h, f"{file[2]}/{file[4]}")
 
 
-def hub_list(h, folder):
+def hub_list(h, folder, lie):
     root = h.server.root / folder
     if not root.is_dir():
         return absent(h, folder)
     names = sorted(p.name for p in root.iterdir() if p.is_file())
     items = [{"type": "directory", "path": "onnx", "size": 0}, {"type": "file", "path": "onnx/model.safetensors", "size": 9}]
-    items += [{"type": "file", "path": n, "size": (root / n).stat().st_size, "oid": "0"} for n in names]
+    items += [{"type": "file", "path": n, "size": (root / n).stat().st_size + lie, "oid": "0"} for n in names]
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(h.path).query)
     at = int(query.get("cursor", ["0"])[0])
     more = at + PAGE < len(items)
