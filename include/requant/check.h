@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +24,28 @@ struct CheckOptions {
   int capability = 0;
   int tensor_parallel = 1;
   int timeout_seconds = 20;  // for a server to answer, where the checkpoint is behind an address
+  // Tokens of one sequence for the estimate of memory; 0: no estimate.
+  std::int64_t context = 0;
 };
 
 // "sm_90", "90" or "9.0" -> 90; kUsage for anything else.
 Result<int> parse_capability(std::string_view text);
+
+// What each of the GPUs holds; not counted: activations, graphs, the engine's own buffers.
+struct MemoryNeed {
+  std::uint64_t weight_bytes = 0;
+  bool cache_known = false;
+  std::uint64_t cache_bytes = 0;  // keys and values of one sequence of CheckOptions::context tokens
+};
+
+// Versions of one engine that give the same verdict, oldest first.
+struct EngineSpan {
+  std::string engine;
+  std::string since;
+  std::string until;
+  std::string verdict;  // "yes", "no", "unknown"
+  std::string reason;   // why not; empty: yes
+};
 
 struct CheckResult {
   std::string verdict;       // "yes", "no", "unknown"
@@ -36,6 +56,8 @@ struct CheckResult {
   int needs_capability = 0;  // the lowest that serves, where none was stated; 0: not known
   // Errors first; the rules "edit.*" judge what people try by hand.
   std::vector<Finding> findings;
+  std::vector<EngineSpan> other_versions;  // of the same engine, where the verdict differs
+  std::optional<MemoryNeed> memory;
 };
 
 // Will this engine load and run the checkpoint: from headers, config and the engine's rules alone,
@@ -44,6 +66,16 @@ struct CheckResult {
 Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::string_view engine,
                                      const CheckOptions& options = {});
 
+// Where it runs: every engine and version that is known.
+struct CheckMatrix {
+  std::vector<EngineSpan> spans;  // engine by engine
+  std::optional<MemoryNeed> memory;
+};
+Result<CheckMatrix> check_everywhere(const std::filesystem::path& path,
+                                     const CheckOptions& options = {});
+
+// "schema": "requant/check-matrix/1".
+std::string to_json(const CheckMatrix& matrix);
 // "schema": "requant/check/1".
 std::string to_json(const CheckResult& result);
 // "schema": "requant/engines/1".

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "api/open.h"
@@ -12,6 +14,8 @@
 #include "checkpoint/checkpoint.h"
 #include "engine/check.h"
 #include "engine/engine_data.h"
+#include "engine/matrix.h"
+#include "engine/memory.h"
 #include "engine/pins.h"
 #include "rule/run.h"
 
@@ -37,7 +41,8 @@ Json finding_json(const Finding& finding) {
 // What the catalogue finds; of what is only worth knowing `inspect` tells.
 Result<std::vector<Finding>> own_findings(const Checkpoint& checkpoint, const EngineId& engine) {
   std::vector<Finding> findings(checkpoint.findings().begin(), checkpoint.findings().end());
-  RQ_TRY(const auto data, load_engine(engine));
+  RQ_TRY(const Neighbours nearest, neighbours_of(engine));
+  RQ_TRY(const auto data, load_engine({.engine = engine.engine, .version = nearest.before}));
   RQ_TRY(auto more, run_rules(checkpoint, {.engine = EngineNeeds{
                                                .name = engine.engine + " " + engine.version,
                                                .transformers_major = transformers_major(*data)}}));
@@ -72,6 +77,82 @@ void add_own_findings(const std::vector<Finding>& findings, CheckReport& report)
                    [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
 }
 
+// What the catalogue says against a checkpoint on each generation of transformers, asked once each.
+class Opinions {
+ public:
+  explicit Opinions(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+
+  std::string operator()(const EngineData& engine, Verdict& verdict) {
+    if (verdict == Verdict::kNo) return "";
+    const auto major = transformers_major(engine);
+    auto known = by_major_.find(major);
+    if (known == by_major_.end()) known = by_major_.emplace(major, ask(major)).first;
+    if (!known->second.unread.empty()) {
+      verdict = Verdict::kNo;
+      return known->second.unread;
+    }
+    if (known->second.doubt.empty() || verdict != Verdict::kYes) return "";
+    verdict = Verdict::kUnknown;
+    return known->second.doubt;
+  }
+
+ private:
+  struct Opinion {
+    std::string unread;  // what the engine's transformers does not read
+    std::string doubt;   // what is wrong whatever the engine
+  };
+
+  Opinion ask(std::optional<int> major) const {
+    std::vector<Finding> findings(checkpoint_.findings().begin(), checkpoint_.findings().end());
+    auto more = run_rules(
+        checkpoint_, {.engine = EngineNeeds{.name = "the engine", .transformers_major = major}});
+    if (more) std::ranges::move(*more, std::back_inserter(findings));
+    Opinion out;
+    for (const Finding& finding : findings) {
+      if (finding.severity != Severity::kError) continue;
+      std::string& words = finding.rule.starts_with("drift.") ? out.unread : out.doubt;
+      if (words.empty()) words = finding.where + ": " + finding.message;
+    }
+    return out;
+  }
+
+  const Checkpoint& checkpoint_;
+  std::map<std::optional<int>, Opinion> by_major_;
+};
+
+std::vector<EngineSpan> public_spans(const EngineRow& row) {
+  std::vector<EngineSpan> out;
+  for (const VersionSpan& span : row.spans) {
+    out.push_back({.engine = row.engine,
+                   .since = span.since,
+                   .until = span.until,
+                   .verdict = std::string(name_of(span.verdict)),
+                   .reason = span.verdict == Verdict::kYes ? "" : span.reason});
+  }
+  return out;
+}
+
+std::optional<MemoryNeed> memory_need(const Subject& subject, const CheckOptions& options) {
+  if (options.context == 0) return std::nullopt;
+  const MemoryEstimate estimate = memory_of(subject, options.tensor_parallel, options.context);
+  return MemoryNeed{.weight_bytes = estimate.weight_bytes,
+                    .cache_known = estimate.cache_known,
+                    .cache_bytes = estimate.cache_bytes};
+}
+
+Device device_of(const CheckOptions& options) {
+  return {.capability = options.capability, .tensor_parallel = options.tensor_parallel};
+}
+
+Result<void> check_options(const CheckOptions& options) {
+  if (options.tensor_parallel < 1) return usage("tensor parallelism starts at 1");
+  constexpr std::int64_t kMostTokens = std::int64_t{1} << 32;
+  if (options.context < 0 || options.context > kMostTokens) {
+    return usage("a context has 1 to 2^32 tokens");
+  }
+  return {};
+}
+
 CheckResult public_result(CheckReport report) {
   return {.verdict = std::string(name_of(report.verdict)),
           .engine = std::move(report.engine.engine),
@@ -79,7 +160,30 @@ CheckResult public_result(CheckReport report) {
           .method = std::move(report.method),
           .summary = std::move(report.summary),
           .needs_capability = report.needs_capability,
-          .findings = std::move(report.findings)};
+          .findings = std::move(report.findings),
+          .other_versions = {},
+          .memory = {}};
+}
+
+Json span_json(const EngineSpan& span) {
+  Json json = Json::object({{"engine", span.engine},
+                            {"since", span.since},
+                            {"until", span.until},
+                            {"verdict", span.verdict}});
+  if (!span.reason.empty()) json.set("reason", span.reason);
+  return json;
+}
+
+Json spans_json(const std::vector<EngineSpan>& spans) {
+  Json list = Json::array();
+  for (const EngineSpan& span : spans) list.append(span_json(span));
+  return list;
+}
+
+Json memory_json(const MemoryNeed& memory) {
+  Json json = Json::object({{"weight_bytes", memory.weight_bytes}});
+  json.set("cache_bytes", memory.cache_known ? Json(memory.cache_bytes) : Json());
+  return json;
 }
 
 }  // namespace
@@ -108,15 +212,42 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
                                      const CheckOptions& options) {
   return or_out_of_memory([&]() -> Result<CheckResult> {
     RQ_TRY(const EngineId id, parse_engine(engine));
-    if (options.tensor_parallel < 1) return usage("tensor parallelism starts at 1");
+    RQ_CHECK(check_options(options));
     RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
-    RQ_TRY(CheckReport report,
-           check(subject_of(checkpoint), id,
-                 {.capability = options.capability, .tensor_parallel = options.tensor_parallel}));
+    const Subject subject = subject_of(checkpoint);
+    RQ_TRY(CheckReport report, check(subject, id, device_of(options)));
     RQ_TRY(const auto findings, own_findings(checkpoint, id));
     add_own_findings(findings, report);
-    return public_result(std::move(report));
+    CheckResult result = public_result(std::move(report));
+    RQ_TRY(const EngineRow row,
+           check_versions(subject, id.engine, device_of(options), Opinions(checkpoint)));
+    for (EngineSpan& span : public_spans(row)) {
+      if (span.verdict != result.verdict) result.other_versions.push_back(std::move(span));
+    }
+    result.memory = memory_need(subject, options);
+    return result;
   });
+}
+
+Result<CheckMatrix> check_everywhere(const std::filesystem::path& path,
+                                     const CheckOptions& options) {
+  return or_out_of_memory([&]() -> Result<CheckMatrix> {
+    RQ_CHECK(check_options(options));
+    RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
+    const Subject subject = subject_of(checkpoint);
+    RQ_TRY(const auto rows, check_everywhere(subject, device_of(options), Opinions(checkpoint)));
+    CheckMatrix matrix{.spans = {}, .memory = memory_need(subject, options)};
+    for (const EngineRow& row : rows)
+      std::ranges::move(public_spans(row), std::back_inserter(matrix.spans));
+    return matrix;
+  });
+}
+
+std::string to_json(const CheckMatrix& matrix) {
+  Json json = Json::object({{"schema", "requant/check-matrix/1"}});
+  json.set("engines", spans_json(matrix.spans));
+  if (matrix.memory) json.set("memory", memory_json(*matrix.memory));
+  return json.dump(2) + "\n";
 }
 
 std::string to_json(const CheckResult& result) {
@@ -130,6 +261,8 @@ std::string to_json(const CheckResult& result) {
   Json findings = Json::array();
   for (const Finding& finding : result.findings) findings.append(finding_json(finding));
   json.set("findings", std::move(findings));
+  json.set("other_versions", spans_json(result.other_versions));
+  if (result.memory) json.set("memory", memory_json(*result.memory));
   return json.dump(2) + "\n";
 }
 

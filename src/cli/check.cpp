@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/reports.h"
 #include "cli/terminal.h"
+#include "requant/bytes.h"
 
 namespace requant::cli {
 namespace {
@@ -38,6 +40,62 @@ std::string shortened(std::string_view text) {
 Style style_of(const std::string& verdict) {
   if (verdict == "yes") return Style::kGreen;
   return verdict == "no" ? Style::kRed : Style::kYellow;
+}
+
+std::string range_of(const EngineSpan& span) {
+  return span.since == span.until ? span.since : span.since + " to " + span.until;
+}
+
+void print_memory(const std::optional<MemoryNeed>& memory, const CheckOptions& options) {
+  if (!memory) return;
+  std::string text =
+      fmt::format("memory: {} of weights on each of {} GPU{}", human_bytes(memory->weight_bytes),
+                  options.tensor_parallel, options.tensor_parallel == 1 ? "" : "s");
+  text += memory->cache_known ? fmt::format(", {} of keys and values for a sequence of {} tokens",
+                                            human_bytes(memory->cache_bytes), options.context)
+                              : ", the size of keys and values is not known from config.json";
+  print(text + "; not counted: activations, graphs, the engine's own buffers\n");
+}
+
+void print_other_versions(const CheckResult& result) {
+  for (const EngineSpan& span : result.other_versions) {
+    const std::string why = span.reason.empty() ? "" : ": " + shortened(span.reason);
+    print(fmt::format("{} {}: {}{}\n", span.engine, range_of(span),
+                      styled(span.verdict, style_of(span.verdict)), why));
+  }
+}
+
+void print_matrix(const CheckMatrix& matrix) {
+  std::size_t names = 0;
+  std::size_t ranges = 0;
+  for (const EngineSpan& span : matrix.spans) {
+    names = std::max(names, span.engine.size());
+    ranges = std::max(ranges, range_of(span).size());
+  }
+  std::string engine;
+  for (const EngineSpan& span : matrix.spans) {
+    const std::string verdict = styled(fmt::format("{:<7}", span.verdict), style_of(span.verdict));
+    std::string line = fmt::format("{:<{}}  {:<{}}  {}", span.engine == engine ? "" : span.engine,
+                                   names, range_of(span), ranges, verdict);
+    if (!span.reason.empty()) line += "  " + shortened(span.reason);
+    while (line.ends_with(' ')) line.pop_back();
+    print(line + "\n");
+    engine = span.engine;
+  }
+}
+
+int run_everywhere(const std::string& path, const CheckOptions& options, bool json) {
+  const auto matrix = check_everywhere(path, options);
+  if (!matrix) return report(matrix.error());
+  if (json) {
+    print(to_json(*matrix));
+  } else {
+    print_matrix(*matrix);
+    print_memory(matrix->memory, options);
+  }
+  const bool somewhere = std::any_of(matrix->spans.begin(), matrix->spans.end(),
+                                     [](const EngineSpan& span) { return span.verdict == "yes"; });
+  return somewhere ? kClean : kFindings;
 }
 
 void print_result(const CheckResult& result) {
@@ -80,12 +138,17 @@ int run(Arguments arguments) {
     if (!capability) return report(capability.error());
     arguments.options.capability = *capability;
   }
+  if (arguments.engine == "any") {
+    return run_everywhere(arguments.path, arguments.options, arguments.json);
+  }
   const auto result = check_checkpoint(arguments.path, arguments.engine, arguments.options);
   if (!result) return report(result.error());
   if (arguments.json) {
     print(to_json(*result));
   } else {
     print_result(*result);
+    print_other_versions(*result);
+    print_memory(result->memory, arguments.options);
   }
   const auto reported = write_check_reports(arguments, *result);
   if (!reported) return report(reported.error());
@@ -98,12 +161,15 @@ std::function<int()> add(CLI::App& app) {
                  "a checkpoint: a folder, a weight file, or the https:// or hf:// address of one")
       ->required();
   app.add_option("--engine", arguments->engine,
-                 "NAME@VERSION, as in vllm@0.7.3 (see requant engines)")
+                 "NAME@VERSION, as in vllm@0.7.3 (see requant engines); any: where it runs at all")
       ->required();
   app.add_option("--gpu", arguments->gpu,
                  "the GPU's capability, as in sm_90; without it the one needed is reported");
   app.add_option("--tp,--tensor-parallel-size", arguments->options.tensor_parallel,
                  "GPUs that share each layer")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--context", arguments->options.context,
+                 "tokens of a sequence: tells what weights and cache take on each GPU")
       ->check(CLI::PositiveNumber);
   app.add_option("--fail-on", arguments->fail_on,
                  "what exits with 1: no; unknown (no or unknown, the default); warning (also a yes "
@@ -115,7 +181,8 @@ std::function<int()> add(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   add_report_options(app, arguments->reports);
   app.footer(
-      "Exit codes: 0 yes; 1 no or unknown; 2 usage; 3 unreadable input; 4 unsupported input.");
+      "Exit codes: 0 yes (any: on some engine); 1 no or unknown; 2 usage; 3 unreadable input; 4 "
+      "unsupported input.");
   return [arguments] { return run(*arguments); };
 }
 

@@ -1,65 +1,15 @@
 #include "engine/check.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "base/text.h"
 #include "engine/advice.h"
-#include "engine/evaluate.h"
+#include "engine/judged.h"
 
 namespace requant {
 
 namespace {
-
-// Capabilities that are tried where none is stated: those that any row of the data asks for, and
-// the usual ones.
-std::set<int> capabilities_of(const EngineData& engine) {
-  std::set<int> out = {70, 75, 80, 86, 89, 90, 100, 120};
-  if (const Json* methods = engine.json.find("methods")) {
-    for (const auto& [name, method] : methods->members()) {
-      const Json* least = method.find("min_capability");
-      const auto value = least == nullptr ? std::nullopt : least->as_int();
-      if (value && *value >= 50) out.insert(static_cast<int>(*value));
-    }
-  }
-  return out;
-}
-
-// What most people serve on: the report is for it when it loads there.
-constexpr int kUsualCapability = 90;
-
-struct Judged {
-  Device device;
-  Situation situation;
-  std::vector<Judgement> judgements;
-  Verdict verdict = Verdict::kUnknown;
-};
-
-Judged judge(const EngineData& engine, const Subject& subject, const Device& device) {
-  Judged out{.device = device, .situation = describe(engine, subject, device), .judgements = {}};
-  out.judgements = evaluate(out.situation);
-  out.verdict = verdict_of(out.judgements);
-  return out;
-}
-
-// The best that any capability gives, and the lowest that gives a yes.
-Judged judge_on_any(const EngineData& engine, const Subject& subject, Device device, int& lowest) {
-  device.capability = kUsualCapability;
-  Judged best = judge(engine, subject, device);
-  Judged other = best;
-  for (const int capability : capabilities_of(engine)) {
-    other.device.capability = capability;
-    restate(other.situation, other.device);
-    other.judgements = evaluate(other.situation);
-    other.verdict = verdict_of(other.judgements);
-    if (other.verdict != Verdict::kYes) continue;
-    lowest = capability;
-    if (best.verdict != Verdict::kYes) best = std::move(other);
-    break;
-  }
-  return best;
-}
 
 bool is_plain(std::string_view path) {
   return std::all_of(path.begin(), path.end(), [](char c) {
@@ -170,13 +120,15 @@ Subject subject_of(const Checkpoint& checkpoint) {
           .files = checkpoint.files()};
 }
 
-Result<CheckReport> check(const Subject& subject, const EngineId& id, const Device& device) {
+namespace {
+
+// On a version whose sources were read.
+Result<CheckReport> check_known(const Subject& subject, const EngineId& id, const Device& device) {
   RQ_TRY(const auto engine, load_engine(id));
   CheckReport report;
   report.engine = id;
-  const bool stated = device.capability != 0 || engine->capability != 0;
-  const Judged judged = stated ? judge(*engine, subject, device)
-                               : judge_on_any(*engine, subject, device, report.needs_capability);
+  const Judged judged = judge_as_stated(*engine, subject, device);
+  report.needs_capability = judged.lowest;
   report.verdict = judged.verdict;
   report.method = judged.situation.method;
   for (const Judgement& judgement : judged.judgements) {
@@ -191,6 +143,61 @@ Result<CheckReport> check(const Subject& subject, const EngineId& id, const Devi
   }
   add_remote_code(subject, report.findings);
   report.summary = summary_of(report);
+  return report;
+}
+
+Finding about_version(std::string rule, Severity severity, std::string message) {
+  Finding finding;
+  finding.severity = severity;
+  finding.rule = std::move(rule);
+  finding.where = "the engine's version";
+  finding.message = std::move(message);
+  return finding;
+}
+
+// The version lies between two that were read: it is known what it does where they do the same.
+CheckReport between(const EngineId& id, const Neighbours& neighbours, CheckReport before,
+                    CheckReport after) {
+  const bool same = before.verdict == after.verdict;
+  const std::string asked = id.engine + " " + id.version;
+  std::string message = asked + " was not read; it lies between " + neighbours.before + " (" +
+                        std::string(name_of(before.verdict)) + ") and " + neighbours.after + " (" +
+                        std::string(name_of(after.verdict)) + ")";
+  CheckReport report = std::move(before);
+  report.engine = id;
+  report.needs_capability = std::max(report.needs_capability, after.needs_capability);
+  if (same) {
+    report.summary += ", and " + neighbours.after + " gives the same verdict";
+  } else {
+    report.verdict = Verdict::kUnknown;
+    report.summary = "whether " + asked + " loads it is not known: it changed between " +
+                     neighbours.before + " and " + neighbours.after;
+    for (Finding& finding : report.findings) {
+      finding.severity = std::min(finding.severity, Severity::kWarning);
+    }
+  }
+  report.findings.push_back(about_version(
+      "engine.between-versions", same ? Severity::kInfo : Severity::kWarning, std::move(message)));
+  return report;
+}
+
+}  // namespace
+
+Result<CheckReport> check(const Subject& subject, const EngineId& id, const Device& device) {
+  RQ_TRY(const Neighbours neighbours, neighbours_of(id));
+  const EngineId before{.engine = id.engine, .version = neighbours.before};
+  RQ_TRY(CheckReport report, check_known(subject, before, device));
+  if (neighbours.exact) return report;
+  if (!neighbours.after.empty()) {
+    RQ_TRY(CheckReport after,
+           check_known(subject, {.engine = id.engine, .version = neighbours.after}, device));
+    return between(id, neighbours, std::move(report), std::move(after));
+  }
+  report.engine = id;
+  report.findings.push_back(about_version("engine.newer-than-known", Severity::kWarning,
+                                          id.engine + " " + id.version +
+                                              " is newer than all that were read: judged by " +
+                                              neighbours.before));
   return report;
 }
 

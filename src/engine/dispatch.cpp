@@ -119,18 +119,41 @@ void set_dispatch_facts(EngineFacts& facts, const WeightClass& weights,
 }
 
 std::vector<Judgement> judge_dispatch(const EngineFacts& facts, const Situation& situation) {
+  std::vector<Judgement> out;
+  const std::string& engine = situation.engine->id.engine;
   const auto unknown = facts.find("dispatch.unknown");
-  if (!unknown || unknown->text() == nullptr || unknown->text()->empty()) return {};
-  return {{.rule = situation.engine->id.engine + ".scheme-not-known",
-           .truth = Truth::kUnknown,
-           .where = {},
-           .expected = {},
-           .observed = {},
-           .message = {},
-           .reason = "which of the engine's schemes takes this layer is not known from the data",
-           .src = {},
-           .unknown = *unknown->text(),
-           .fixes = {}}};
+  if (unknown && unknown->text() != nullptr && !unknown->text()->empty()) {
+    out.push_back({.rule = engine + ".scheme-not-known",
+                   .truth = Truth::kUnknown,
+                   .where = {},
+                   .expected = {},
+                   .observed = {},
+                   .message = {},
+                   .reason = "which of the engine's schemes takes this layer is not known from the "
+                             "data",
+                   .src = {},
+                   .unknown = *unknown->text(),
+                   .fixes = {}});
+  }
+  const auto scheme = facts.find("tensors.class");
+  const auto activations = facts.find("act");
+  const bool weights_only =
+      scheme && scheme->text() != nullptr && scheme->text()->find("A16") != std::string::npos;
+  if (weights_only && activations && !activations->is_null()) {
+    out.push_back({.rule = engine + ".weights-only",
+                   .effect = Effect::kDegrade,
+                   .where = {},
+                   .expected = {},
+                   .observed = *scheme->text(),
+                   .message = {},
+                   .reason =
+                       "this version has no native kernel here: it runs the weights only, and "
+                       "the activations stay in 16 bits",
+                   .src = situation.engine->text_at({"tensors", *scheme->text(), "src"}),
+                   .unknown = {},
+                   .fixes = {}});
+  }
+  return out;
 }
 
 }  // namespace requant

@@ -162,7 +162,12 @@ EngineFacts facts_of(const WeightClass& weights, const Situation& situation) {
   if (weights.group != nullptr) set_from_group(facts, *weights.group, situation);
   facts.set("w.ct_target", weights.group != nullptr ? FactValue("matched") : FactValue());
   FactValue::List names;
-  for (const auto& [suffix, tensor] : weight.parts) names.emplace_back(suffix);
+  const auto dropped = situation.engine->texts_at({"dropped_tensors", "names"});
+  for (const auto& [suffix, tensor] : weight.parts) {
+    if (std::find(dropped.begin(), dropped.end(), suffix) == dropped.end()) {
+      names.emplace_back(suffix);
+    }
+  }
   facts.set("w.tensors", std::move(names));
   facts.set("w.role", role_of(weight.place.role));
   facts.set("w.quantised", true);
