@@ -105,7 +105,8 @@ class Opinions {
   Opinion ask(std::optional<int> major) const {
     std::vector<Finding> findings(checkpoint_.findings().begin(), checkpoint_.findings().end());
     auto more = run_rules(
-        checkpoint_, {.engine = EngineNeeds{.name = "the engine", .transformers_major = major}});
+        checkpoint_, {.depth = Depth::kHeaders,
+                      .engine = EngineNeeds{.name = "the engine", .transformers_major = major}});
     if (more) std::ranges::move(*more, std::back_inserter(findings));
     Opinion out;
     for (const Finding& finding : findings) {
