@@ -59,7 +59,7 @@ class Compactor:
             now = [p[0] for p in pairs]
             same = files == now and all(p[2] for p in pairs)
             out[self.versions[i]] = ", ".join(":" + p[2] for p in pairs) if same else text
-            files, before = now, text
+            files, before = (now if all(p[2] for p in pairs) else None), text
         return out if len(out) > 1 else text
 
     def alternatives(self, values, scope):
