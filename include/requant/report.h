@@ -14,7 +14,8 @@ namespace requant {
 struct ReportSubject {
   std::filesystem::path source;  // the folder, file or address, as it was given
   const Inspection* inspection = nullptr;
-  const CheckResult* check = nullptr;
+  const CheckResult* check = nullptr;   // of one engine
+  const CheckMatrix* matrix = nullptr;  // of all
 };
 
 // One form of report.

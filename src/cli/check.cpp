@@ -84,15 +84,33 @@ void print_matrix(const CheckMatrix& matrix) {
   }
 }
 
-int run_everywhere(const std::string& path, const CheckOptions& options, bool json) {
-  const auto matrix = check_everywhere(path, options);
+// The web page shows what an inspection knows, and a matrix has no findings of its own.
+Result<void> write_check_reports(const Arguments& arguments, ReportSubject subject) {
+  const bool wants_it = arguments.reports.want_inspection() ||
+                        (subject.check == nullptr && arguments.reports.want_any());
+  if (!wants_it) return write_reports(arguments.reports, subject);
+  const auto inspection =
+      inspect(arguments.path, {.timeout_seconds = arguments.options.timeout_seconds});
+  if (!inspection) return inspection.error();
+  subject.inspection = &*inspection;
+  return write_reports(arguments.reports, subject);
+}
+
+int run_everywhere(const Arguments& arguments) {
+  const CheckOptions& options = arguments.options;
+  const auto matrix = check_everywhere(arguments.path, options);
   if (!matrix) return report(matrix.error());
-  if (json) {
+  if (arguments.json) {
     print(to_json(*matrix));
   } else {
     print_matrix(*matrix);
     print_memory(matrix->memory, options);
   }
+  ReportSubject subject;
+  subject.source = arguments.path;
+  subject.matrix = &*matrix;
+  const auto reported = write_check_reports(arguments, subject);
+  if (!reported) return report(reported.error());
   const bool somewhere = std::any_of(matrix->spans.begin(), matrix->spans.end(),
                                      [](const EngineSpan& span) { return span.verdict == "yes"; });
   return somewhere ? kClean : kFindings;
@@ -122,16 +140,6 @@ int exit_code(const CheckResult& result, const std::string& fail_on) {
                                                                                    : kClean;
 }
 
-Result<void> write_check_reports(const Arguments& arguments, const CheckResult& result) {
-  ReportSubject subject{.source = arguments.path, .inspection = nullptr, .check = &result};
-  if (!arguments.reports.want_inspection()) return write_reports(arguments.reports, subject);
-  const auto inspection =
-      inspect(arguments.path, {.timeout_seconds = arguments.options.timeout_seconds});
-  if (!inspection) return inspection.error();
-  subject.inspection = &*inspection;
-  return write_reports(arguments.reports, subject);
-}
-
 int run(Arguments arguments) {
   if (!arguments.gpu.empty()) {
     const auto capability = parse_capability(arguments.gpu);
@@ -139,7 +147,7 @@ int run(Arguments arguments) {
     arguments.options.capability = *capability;
   }
   if (arguments.engine == "any") {
-    return run_everywhere(arguments.path, arguments.options, arguments.json);
+    return run_everywhere(arguments);
   }
   const auto result = check_checkpoint(arguments.path, arguments.engine, arguments.options);
   if (!result) return report(result.error());
@@ -150,7 +158,10 @@ int run(Arguments arguments) {
     print_other_versions(*result);
     print_memory(result->memory, arguments.options);
   }
-  const auto reported = write_check_reports(arguments, *result);
+  ReportSubject subject;
+  subject.source = arguments.path;
+  subject.check = &*result;
+  const auto reported = write_check_reports(arguments, subject);
   if (!reported) return report(reported.error());
   return exit_code(*result, arguments.fail_on);
 }

@@ -148,7 +148,8 @@ int run(const Arguments& arguments) {
     print_human(*inspection);
   }
   const auto reported = write_reports(
-      arguments.reports, {.source = arguments.input, .inspection = &*inspection, .check = nullptr});
+      arguments.reports,
+      {.source = arguments.input, .inspection = &*inspection, .check = nullptr, .matrix = nullptr});
   if (!reported) return report(reported.error());
   return exit_code(*inspection, arguments.fail_on);
 }

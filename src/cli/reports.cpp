@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -29,6 +30,11 @@ bool is_wanted(const ReportOptions& options, const ReportForm& form) {
 }
 
 }  // namespace
+
+bool ReportOptions::want_any() const {
+  return std::ranges::any_of(report_forms(),
+                             [&](const ReportForm* form) { return is_wanted(*this, *form); });
+}
 
 bool ReportOptions::want_inspection() const {
   for (const ReportForm* form : report_forms()) {

@@ -16,6 +16,7 @@ struct ReportOptions {
   std::map<std::string, std::string> files;  // by the form's name
   std::map<std::string, bool> lines;         // forms that go to stdout
 
+  bool want_any() const;
   // True where a form that was asked for shows what only an inspection knows.
   bool want_inspection() const;
 };

@@ -13,7 +13,8 @@ using testing_support::rendered;
 std::string lines_of(const std::vector<Finding>& findings, std::string source = "f") {
   Inspection inspection;
   inspection.findings = findings;
-  return rendered("github", {.source = source, .inspection = &inspection, .check = nullptr});
+  return rendered(
+      "github", {.source = source, .inspection = &inspection, .check = nullptr, .matrix = nullptr});
 }
 
 TEST(Github, WritesOneCommandForEachFinding) {
@@ -45,7 +46,8 @@ TEST(Github, BeginsWithTheVerdict) {
   check.engine = "vllm";
   check.version = "0.7.3";
   check.summary = "why";
-  EXPECT_EQ(rendered("github", {.source = "f/", .inspection = nullptr, .check = &check}),
+  EXPECT_EQ(rendered("github",
+                     {.source = "f/", .inspection = nullptr, .check = &check, .matrix = nullptr}),
             "::error file=f/config.json,title=vllm 0.7.3::vllm 0.7.3: no: why\n");
 }
 

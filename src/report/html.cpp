@@ -39,8 +39,15 @@ void add_verdict(const ReportSubject& subject, HtmlWriter& out) {
           verdict_words(check.verdict), check.summary);
 }
 
+const MemoryNeed* memory_of(const ReportSubject& subject) {
+  if (subject.check != nullptr && subject.check->memory) return &*subject.check->memory;
+  if (subject.matrix != nullptr && subject.matrix->memory) return &*subject.matrix->memory;
+  return nullptr;
+}
+
 // What an inspection comes to, where no engine was asked about.
 void add_state(const ReportSubject& subject, HtmlWriter& out) {
+  if (subject.matrix != nullptr) return add_matrix_verdict(*subject.matrix, out);
   if (subject.check != nullptr || subject.inspection == nullptr) return;
   const Inspection& inspection = *subject.inspection;
   const auto count = [&](Severity severity) {
@@ -87,7 +94,16 @@ void add_facts(const ReportSubject& subject, HtmlWriter& out) {
            fmt::format("{} tensors, {} {} file{}", grouped(i.tensor_count), i.weight_files.size(),
                        i.container, i.weight_files.size() == 1 ? "" : "s"),
            out);
-  if (subject.check != nullptr) add_fact("dialect", i.dialect, i.dialect_long_name, out);
+  if (const MemoryNeed* memory = memory_of(subject)) {
+    add_fact("on each GPU", human_bytes(memory->weight_bytes + memory->cache_bytes),
+             memory->cache_known
+                 ? fmt::format("{} of it keys and values; buffers not counted",
+                               human_bytes(memory->cache_bytes))
+                 : std::string("weights; keys and values are not known, buffers not counted"),
+             out);
+  }
+  if (subject.check != nullptr || subject.matrix != nullptr)
+    add_fact("dialect", i.dialect, i.dialect_long_name, out);
   add_fact("written by", i.writer.empty() ? "not known" : i.writer + " " + i.writer_version,
            i.writer_evidence.empty() ? "" : i.writer_evidence.front(), out);
   add_fact("architecture", i.architecture, i.architecture_known ? "" : "not known", out);
@@ -137,7 +153,9 @@ std::string render(const ReportSubject& subject) {
   add_verdict(subject, out);
   add_state(subject, out);
   if (subject.inspection != nullptr) add_facts(subject, out);
+  if (subject.matrix != nullptr) out.add("{}", engine_section(subject));
   out.add("{}", finding_section(subject));
+  if (subject.matrix == nullptr) out.add("{}", engine_section(subject));
   if (subject.inspection != nullptr) {
     out.add("{}", layer_section(*subject.inspection));
     add_claims(*subject.inspection, out);

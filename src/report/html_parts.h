@@ -12,6 +12,12 @@ Html layer_section(const Inspection& inspection);
 // "Findings", and what editing by hand would do.
 Html finding_section(const ReportSubject& subject);
 
+// "Runs on 3 of 9 engines".
+void add_matrix_verdict(const CheckMatrix& matrix, HtmlWriter& out);
+
+// Engines and their versions; empty where none were asked about.
+Html engine_section(const ReportSubject& subject);
+
 // "1.03 T", "7.24 G", "135.2 M", "12 k".
 std::string count_text(std::uint64_t count);
 

@@ -41,8 +41,8 @@ TEST(HtmlReport, EscapesEveryTextOfACheckpoint) {
   check.findings.back().why = kEvil;
   for (const CheckResult* checked :
        {static_cast<const CheckResult*>(nullptr), &std::as_const(check)}) {
-    const std::string page =
-        rendered("html", {.source = kEvil, .inspection = &inspection, .check = checked});
+    const std::string page = rendered(
+        "html", {.source = kEvil, .inspection = &inspection, .check = checked, .matrix = nullptr});
     for (const char* part : {"<script", "<img", "\" onload", "' onload", "\"' "}) {
       EXPECT_EQ(page.find(part), std::string::npos) << part;
     }
@@ -55,8 +55,8 @@ TEST(HtmlReport, EscapesEveryTextOfACheckpoint) {
 TEST(HtmlReport, NeedsNothingFromElsewhere) {
   Inspection inspection;
   inspection.groups = {group({"m.layers.0.up"}, "int4", true)};
-  const std::string page =
-      rendered("html", {.source = "f", .inspection = &inspection, .check = nullptr});
+  const std::string page = rendered(
+      "html", {.source = "f", .inspection = &inspection, .check = nullptr, .matrix = nullptr});
   for (const char* part : {"http://", "https://", "src=", "@import", "url(", "<script"}) {
     EXPECT_EQ(page.find(part), std::string::npos) << part;
   }
@@ -69,19 +69,36 @@ TEST(HtmlReport, PutsTheVerdictFirst) {
   CheckResult check;
   check.verdict = "no";
   check.summary = "because";
-  const std::string page =
-      rendered("html", {.source = "f", .inspection = &inspection, .check = &check});
+  const std::string page = rendered(
+      "html", {.source = "f", .inspection = &inspection, .check = &check, .matrix = nullptr});
   const std::size_t verdict = page.find("<strong>No</strong><p>because</p>");
   ASSERT_NE(verdict, std::string::npos);
   EXPECT_LT(verdict, page.find("Findings"));
   EXPECT_LT(page.find("Findings"), page.find("Layer by layer"));
 }
 
+TEST(HtmlReport, ShowsWhereItRuns) {
+  Inspection inspection;
+  CheckMatrix matrix;
+  matrix.spans = {{"vllm", "0.6.6", "0.8.0", "no", kEvil},
+                  {"vllm", "0.9.0", "0.33.0", "yes", ""},
+                  {"sglang", "0.4.0", "0.5.0", "unknown", "why"}};
+  const std::string page = rendered(
+      "html", {.source = "f", .inspection = &inspection, .check = nullptr, .matrix = &matrix});
+  EXPECT_NE(page.find("<strong>Runs on 1 of 2 engines</strong><p>In the newest known version: vllm "
+                      "0.33.0.</p>"),
+            std::string::npos);
+  EXPECT_NE(page.find("0.6.6 to 0.8.0"), std::string::npos);
+  EXPECT_NE(page.find("<span class=\"v-unknown\">unknown</span>"), std::string::npos);
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+}
+
 TEST(HtmlReport, HidesTheQueryOfAnAddress) {
   Inspection inspection;
-  const std::string page = rendered(
-      "html",
-      {.source = "https://host/x/?sig=SECRET", .inspection = &inspection, .check = nullptr});
+  const std::string page = rendered("html", {.source = "https://host/x/?sig=SECRET",
+                                             .inspection = &inspection,
+                                             .check = nullptr,
+                                             .matrix = nullptr});
   EXPECT_EQ(page.find("SECRET"), std::string::npos);
 }
 

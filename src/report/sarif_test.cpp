@@ -23,7 +23,8 @@ TEST(Sarif, PlacesAFindingInItsFileAndNamesTheTensor) {
       finding(Severity::kError, "tensor.missing", "a.b.weight", "is not there"),
       finding(Severity::kWarning, "config.x", "config.json: text_config", "is odd"),
       finding(Severity::kInfo, "tensor.missing", "", "in general")};
-  const Json run = run_of({.source = "some folder/x", .inspection = &inspection, .check = nullptr});
+  const Json run = run_of(
+      {.source = "some folder/x", .inspection = &inspection, .check = nullptr, .matrix = nullptr});
   const auto& results = run.find("results")->items();
   ASSERT_EQ(results.size(), 3u);
   const auto uri = [](const Json& result) {
@@ -47,7 +48,8 @@ TEST(Sarif, ListsEachRuleOnceAndPointsToIt) {
   inspection.findings = {finding(Severity::kError, "x.b", "", "1"),
                          finding(Severity::kError, "x.a", "", "2"),
                          finding(Severity::kError, "x.b", "", "3")};
-  const Json run = run_of({.source = "f", .inspection = &inspection, .check = nullptr});
+  const Json run =
+      run_of({.source = "f", .inspection = &inspection, .check = nullptr, .matrix = nullptr});
   const auto& rules = run.at({"tool", "driver", "rules"})->items();
   ASSERT_EQ(rules.size(), 2u);
   for (const Json& result : run.find("results")->items()) {
@@ -64,7 +66,8 @@ TEST(Sarif, SaysTheVerdict) {
   for (const auto& [verdict, level] :
        {std::pair("no", "error"), std::pair("unknown", "warning"), std::pair("yes", "")}) {
     check.verdict = verdict;
-    const Json run = run_of({.source = "f", .inspection = nullptr, .check = &check});
+    const Json run =
+        run_of({.source = "f", .inspection = nullptr, .check = &check, .matrix = nullptr});
     EXPECT_EQ(run.at({"properties", "verdict"})->as_string(), verdict);
     const auto& results = run.find("results")->items();
     ASSERT_EQ(results.size(), *level == '\0' ? 0u : 1u);
@@ -76,7 +79,8 @@ TEST(Sarif, LeavesOutWhatEditingByHandWouldDo) {
   CheckResult check;
   check.verdict = "yes";
   check.findings = {finding(Severity::kInfo, "edit.hoist", "", "does not help")};
-  const Json run = run_of({.source = "f", .inspection = nullptr, .check = &check});
+  const Json run =
+      run_of({.source = "f", .inspection = nullptr, .check = &check, .matrix = nullptr});
   EXPECT_TRUE(run.find("results")->items().empty());
 }
 

@@ -38,6 +38,7 @@ bool is_edit(const Finding& finding) { return finding.rule.starts_with("edit.");
 
 std::vector<Finding> findings_of(const ReportSubject& subject) {
   std::vector<Finding> findings;
+  if (subject.check == nullptr && subject.inspection == nullptr) return findings;
   const auto& all =
       subject.check != nullptr ? subject.check->findings : subject.inspection->findings;
   std::ranges::copy_if(all, std::back_inserter(findings),

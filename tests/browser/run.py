@@ -154,16 +154,19 @@ def main():
         browser = Browser(program, work)
         look_at_bad_page(test, browser)
         for folder in [args.data.resolve() / "corpus" / f for f in FOLDERS] + [work / "evil"]:
-            for words in (["inspect", str(folder)], ["check", str(folder), "--engine", "vllm@0.7.3"]):
-                name = f"{words[0]}-{folder.name}"
+            for kind, words in (("inspect", ["inspect", str(folder)]),
+                                ("check", ["check", str(folder), "--engine", "vllm@0.7.3"]),
+                                ("any", ["check", str(folder), "--engine", "any", "--context", "4096"])):
+                name = f"{kind}-{folder.name}"
                 page = out / f"{name}.html"
                 done = subprocess.run([requant, *words, "--json", "--html", str(page)], capture_output=True, text=True)
                 if not page.is_file():
-                    test.expect(name, words[0] == "check" and done.returncode in (3, 4), done.stderr)
+                    test.expect(name, kind != "inspect" and done.returncode in (3, 4), done.stderr)
                     continue
                 said = json.loads(done.stdout)
-                expected = [f["message"] for f in said["findings"] if not f["rule"].startswith("edit.")][:20]
-                expected += [said["summary"]] if words[0] == "check" else ["bits per weight"]
+                expected = [f["message"] for f in said.get("findings", []) if not f["rule"].startswith("edit.")][:20]
+                expected += {"inspect": ["bits per weight"], "check": [said.get("summary")],
+                             "any": ["Runs on", "Where it runs", "on each GPU"]}[kind]
                 look(test, browser, name, page, expected, out)
     print(f"{test.count - test.failed} of {test.count} hold")
     return 1 if test.failed or test.count < 50 else 0
