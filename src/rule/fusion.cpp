@@ -7,6 +7,9 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -22,20 +25,27 @@ struct Group {
   const DenseTensor* dense = nullptr;  // one of those that are not
 };
 
-// Modules by the name under which engines load them together.
-std::map<std::string_view, Group> groups_of(const Checkpoint& checkpoint) {
-  std::map<std::string_view, Group> groups;
+// Modules by the name under which engines load them together, in the order of the weights.
+std::vector<std::pair<std::string_view, Group>> groups_of(const Checkpoint& checkpoint) {
+  std::vector<std::pair<std::string_view, Group>> groups;
+  std::unordered_map<std::string_view, std::size_t> places;
+  places.reserve(checkpoint.weights().size());
   for (const Weight& weight : checkpoint.weights()) {
     if (weight.place.fused.empty() || weight.place.fused == weight.module) continue;
-    groups[weight.place.fused].quantised.push_back(&weight);
+    const auto [at, is_new] = places.emplace(weight.place.fused, groups.size());
+    if (is_new) groups.emplace_back(weight.place.fused, Group());
+    groups[at->second].second.quantised.push_back(&weight);
   }
   for (const DenseTensor& dense : checkpoint.dense()) {
     if (!dense.is_weight || !is_linear_like(dense.place.role)) continue;
-    const auto group = groups.find(dense.place.fused);
-    if (group != groups.end()) group->second.dense = &dense;
+    const auto group = places.find(dense.place.fused);
+    if (group != places.end()) groups[group->second].second.dense = &dense;
   }
   return groups;
 }
+
+// Experts of one layer that engines load as one tensor: layer, tower, what follows the last dot.
+using ExpertKey = std::tuple<int, Tower, std::string_view>;
 
 bool same_kind(const Weight& a, const Weight& b) {
   return a.scheme.element == b.scheme.element && a.scheme.bits == b.scheme.bits &&
@@ -84,6 +94,10 @@ struct Uneven {
 
 Uneven find_uneven(RuleRun& run, ScaleUse use) {
   Uneven found;
+  const bool any = std::ranges::any_of(run.scales().all(), [&](const ScaleFacts& scale) {
+    return scale.name->use == use && scale.count == 1;
+  });
+  if (!any) return found;
   for (const auto& [fused, group] : groups_of(run.checkpoint())) {
     std::set<double> values;
     for (const Weight* weight : group.quantised) {
@@ -128,15 +142,13 @@ void look_for_unset_slots(RuleRun& run) {
 }
 
 void look_for_mixed_experts(RuleRun& run) {
-  std::map<std::string, const Weight*> first;
+  std::map<ExpertKey, const Weight*> first;
   Cases cases;
   std::string what;
   for (const Weight& weight : run.checkpoint().weights()) {
     if (weight.place.expert < 0) continue;
     const std::string_view name = std::string_view(weight.module);
-    const auto key =
-        fmt::format("{} {} {}", weight.place.layer, static_cast<int>(weight.place.tower),
-                    name.substr(name.rfind('.') + 1));
+    const ExpertKey key(weight.place.layer, weight.place.tower, name.substr(name.rfind('.') + 1));
     const auto [at, is_new] = first.emplace(key, &weight);
     if (is_new || same_kind(*at->second, weight)) continue;
     if (!cases.any()) {

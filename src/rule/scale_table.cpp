@@ -93,9 +93,7 @@ void keep_few(const std::vector<ScaleFacts>& all, std::vector<std::size_t>& orde
   order.resize(count);
 }
 
-bool before(const ScaleFacts& a, const ScaleFacts& b) {
-  return std::tie(a.module, a.suffix) < std::tie(b.module, b.suffix);
-}
+auto key_of(const ScaleFacts& facts) { return std::tie(facts.module, facts.suffix); }
 
 }  // namespace
 
@@ -107,7 +105,6 @@ const ScaleName* scale_named(std::string_view suffix) {
 Result<ScaleTable> ScaleTable::read(const Checkpoint& checkpoint, std::uint64_t bytes) {
   ScaleTable table;
   table.all_ = scales_of(checkpoint);
-  std::sort(table.all_.begin(), table.all_.end(), before);
   std::vector<std::size_t> order = chosen(table.all_, bytes);
   const Folder& folder = checkpoint.folder();
   if (folder.is_far()) keep_few(table.all_, order);
@@ -121,6 +118,10 @@ Result<ScaleTable> ScaleTable::read(const Checkpoint& checkpoint, std::uint64_t 
     }
   });
   for (Result<void>& result : results) RQ_CHECK(std::move(result));
+  table.read_.assign(order.begin(), order.end());
+  std::ranges::sort(table.read_, [&](std::uint32_t a, std::uint32_t b) {
+    return key_of(table.all_[a]) < key_of(table.all_[b]);
+  });
   return table;
 }
 
@@ -129,12 +130,12 @@ std::size_t ScaleTable::not_read() const {
 }
 
 const ScaleFacts* ScaleTable::find(std::string_view module, std::string_view suffix) const {
-  ScaleFacts wanted;
-  wanted.module = module;
-  wanted.suffix = suffix;
-  const auto at = std::lower_bound(all_.begin(), all_.end(), wanted, before);
-  if (at == all_.end() || at->module != module || at->suffix != suffix) return nullptr;
-  return at->is_read ? &*at : nullptr;
+  const auto wanted = std::tie(module, suffix);
+  const auto at = std::lower_bound(
+      read_.begin(), read_.end(), wanted,
+      [&](std::uint32_t place, const auto& key) { return key_of(all_[place]) < key; });
+  if (at == read_.end() || key_of(all_[*at]) != wanted) return nullptr;
+  return &all_[*at];
 }
 
 }  // namespace requant

@@ -60,7 +60,8 @@ class ScaleTable {
   const ScaleFacts* find(std::string_view module, std::string_view suffix) const;
 
  private:
-  std::vector<ScaleFacts> all_;  // by module
+  std::vector<ScaleFacts> all_;
+  std::vector<std::uint32_t> read_;  // places of those that were read, by module and suffix
 };
 
 // Fills everything from `count` on. Tensors of other types than floats, 8-bit floats and E8M0 keep

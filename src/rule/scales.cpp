@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "base/text.h"
 #include "rule/cases.h"
@@ -164,13 +167,12 @@ struct Siblings {
 };
 
 void look_for_incomplete_experts(RuleRun& run) {
-  std::map<std::string, Siblings> layers;
+  std::map<std::tuple<int, Tower, std::string_view>, Siblings> layers;
   for (const Weight& weight : run.checkpoint().weights()) {
     if (weight.place.expert < 0) continue;
-    const std::size_t last = weight.module.rfind('.');
+    const std::string_view module = weight.module;
     auto& siblings =
-        layers[fmt::format("{} {} {}", weight.place.layer, static_cast<int>(weight.place.tower),
-                           weight.module.substr(last + 1))];
+        layers[{weight.place.layer, weight.place.tower, module.substr(module.rfind('.') + 1)}];
     siblings.all.push_back(&weight);
     for (const auto& [suffix, tensor] : weight.parts) {
       const auto name = split_tensor_name(tensor->name).second;
