@@ -23,6 +23,9 @@ struct CheckOptions {
   // 90 for sm_90; 0: not stated, then the capability that is needed is reported.
   int capability = 0;
   int tensor_parallel = 1;
+  // What the processor that serves has, for engines on processors: "amx", or less: "avx512",
+  // "avx2"; empty: not stated.
+  std::string cpu;
   int timeout_seconds = 20;  // for a server to answer, where the checkpoint is behind an address
   // Tokens of one sequence for the estimate of memory; 0: no estimate.
   std::int64_t context = 0;

@@ -142,7 +142,9 @@ std::optional<MemoryNeed> memory_need(const Subject& subject, const CheckOptions
 }
 
 Device device_of(const CheckOptions& options) {
-  return {.capability = options.capability, .tensor_parallel = options.tensor_parallel};
+  return {.capability = options.capability,
+          .tensor_parallel = options.tensor_parallel,
+          .cpu = options.cpu};
 }
 
 Result<void> check_options(const CheckOptions& options) {

@@ -176,6 +176,9 @@ std::function<int()> add(CLI::App& app) {
       ->required();
   app.add_option("--gpu", arguments->gpu,
                  "the GPU's capability, as in sm_90; without it the one needed is reported");
+  app.add_option("--cpu", arguments->options.cpu,
+                 "what the processor that serves has: amx, or less: avx512, avx2")
+      ->check(CLI::IsMember({"amx", "avx512", "avx2"}));
   app.add_option("--tp,--tensor-parallel-size", arguments->options.tensor_parallel,
                  "GPUs that share each layer")
       ->check(CLI::PositiveNumber);

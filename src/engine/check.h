@@ -42,6 +42,8 @@ std::string_view name_of(Verdict verdict);
 struct Device {
   int capability = 0;  // 90 for sm_90; 0: not stated
   int tensor_parallel = 1;
+  // Of the processor that serves: "amx", or less: "avx512", "avx2"; empty: not stated.
+  std::string cpu = {};
 };
 
 // What an engine would be given: a checkpoint that exists, or one that a plan would write.

@@ -126,6 +126,7 @@ void set_model_facts(Situation& situation, const Device& device) {
   }
   facts.set("container", subject.container);
   facts.set("dev.platform", engine.platform);
+  if (!device.cpu.empty()) facts.set("dev.cpu", device.cpu);
   facts.set("dev.cc", engine.capability != 0 ? engine.capability : device.capability);
   facts.set("tp", device.tensor_parallel);
   const std::string dtype = activation_dtype(situation);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "base/text.h"
@@ -16,7 +17,12 @@ struct Candidate {
   bool keep_config = false;
 };
 
-// The source's own form first, unquantised forms last; between them the order of the registry.
+// Schemes that most engines run, for sources whose own none does. They cost a loss.
+constexpr auto kCommonForms = std::to_array<std::string_view>(
+    {"compressed-tensors:fp8", "compressed-tensors:w8a8", "compressed-tensors:w4a16"});
+
+// The source's own form first, unquantised forms last; between them the order of the registry, then
+// common schemes.
 std::vector<Candidate> candidates(const Checkpoint& checkpoint) {
   const Dialect& own = checkpoint.dialect();
   std::vector<Candidate> list = {{{.dialect = &own, .scheme = {}}, true}};
@@ -24,6 +30,9 @@ std::vector<Candidate> candidates(const Checkpoint& checkpoint) {
   for (const Dialect* dialect : dialects()) {
     const bool writes = dialect->quantization_config != nullptr && dialect->codec_for != nullptr;
     if (writes && dialect != &own) list.push_back({{.dialect = dialect, .scheme = {}}, false});
+  }
+  for (const std::string_view form : kCommonForms) {
+    if (auto target = parse_target(form)) list.push_back({*std::move(target), false});
   }
   if (const Dialect* dense = find_dialect("dense"); dense != nullptr && dense != &own) {
     list.push_back({{.dialect = dense, .scheme = {}}, false});
@@ -69,8 +78,10 @@ struct Search {
 
   void note(const Candidate& candidate, const std::string& why) {
     const bool as_is = candidate.keep_config;
-    notes.push_back(
-        fmt::format("{}: {}", as_is ? "as it is" : candidate.target.dialect->name, why));
+    const Target& target = candidate.target;
+    const std::string scheme = target.scheme.empty() ? "" : ":" + target.scheme;
+    notes.push_back(as_is ? "as it is: " + why
+                          : fmt::format("{}{}: {}", target.dialect->name, scheme, why));
   }
 };
 
