@@ -9,6 +9,7 @@ A job: name, timeout, model, and optionally
                    engine reports them (prompt_logprobs=-1), one row for each token after the first, float32 .npy
   reference        such a file of another model, of an earlier job: adds kl, the mean of KL(reference || this) in nats, and
                    top1, how often both put the same token first
+  reference_logits a safetensors file and the name of a tensor in it, one row of logits for each token: the same
 The answer: the dtype in use, tokens and texts, and how many modules of the loaded model use each quantisation method, by part
 of the model.
 """
@@ -20,6 +21,7 @@ os.environ.update(VLLM_CPU_KVCACHE_SPACE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import numpy  # noqa: E402
+import safetensors.numpy  # noqa: E402
 import torch  # noqa: E402
 from vllm import LLM, SamplingParams  # noqa: E402
 import vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors  # noqa: E402,F401
@@ -88,6 +90,10 @@ def work(job: dict) -> dict:
         numpy.save(job["logprobs"], table)
         if "reference" in job:
             answer.update(closeness(numpy.load(job["reference"]), table))
+        if "reference_logits" in job:
+            path, name = job["reference_logits"]
+            logits = torch.from_numpy(safetensors.numpy.load_file(path)[name])[:-1]
+            answer.update(closeness(torch.log_softmax(logits.double(), -1).numpy()[:, :table.shape[1]], table))
     return answer
 
 
