@@ -70,7 +70,8 @@ def edge(requant, source, target, work):
     code, error = convert(requant, source, target, out)
     try:
         if code == 4:
-            left = [name for name in os.listdir(work) if name.startswith(os.path.basename(out))]
+            own = os.path.basename(out)  # another edge may be under way, into a name that begins alike
+            left = [name for name in os.listdir(work) if name == own or name.startswith(own + ".")]
             return "refused", f"left {left}" if left else None
         if code != 0:
             return f"exit-{code}", error or "no message"
