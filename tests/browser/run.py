@@ -148,7 +148,7 @@ def main():
     test = Test()
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
-        out = args.out or work
+        out = args.out.resolve() if args.out else work
         out.mkdir(parents=True, exist_ok=True)
         evil_checkpoint(work / "evil")
         browser = Browser(program, work)
