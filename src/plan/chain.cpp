@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 
 #include "codec/transform.h"
 
@@ -170,9 +169,8 @@ Variants by_grid(const Scheme& scheme) {
     }
   }
   constexpr std::int64_t kAnySize = std::int64_t{1} << 40;
-  std::ranges::stable_partition(std::span(grids).subspan(1), [&](const Grid& grid) {
-    return is_finer(grid, own, kAnySize, kAnySize);
-  });
+  std::stable_partition(grids.begin() + 1, grids.end(),
+                        [&](const Grid& grid) { return is_finer(grid, own, kAnySize, kAnySize); });
   Variants variants;
   for (const Grid& grid : grids) {
     if (!variants.empty() && grid == own) continue;
