@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "base/letter_case.h"
 #include "base/text.h"
 #include "dialect/awq_write.h"
 #include "dialect/dialect.h"
@@ -22,13 +22,6 @@ namespace requant {
 namespace {
 
 constexpr std::string_view kMethod = "awq";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 // The block of config.json, or quant_config.json of old repositories.
 const Json* block_of(const Facts& facts, std::string* where = nullptr) {
@@ -100,7 +93,7 @@ Recognition recognize(const Facts& facts) {
 Result<std::string_view> version_of(const Json* block) {
   const Json* value = block == nullptr ? nullptr : block->find("version");
   if (value == nullptr || value->is_null()) return std::string_view();
-  const std::string version = lower(text_at(block, "version"));
+  const std::string version = to_lower(text_at(block, "version"));
   // These engines repack gemm when they load it.
   if (version == "exllama" || version == "exllamav2") return kLayouts[0].version;
   if (version == "llm-awq") return std::string_view("gemv_fast");

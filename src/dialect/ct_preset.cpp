@@ -2,9 +2,9 @@
 
 #include "dialect/ct_preset.h"
 
-#include <algorithm>
-#include <cctype>
 #include <string>
+
+#include "base/letter_case.h"
 
 namespace requant {
 namespace {
@@ -90,9 +90,7 @@ std::optional<Scheme> of_bits(std::string_view name) {
 }  // namespace
 
 std::optional<CtPreset> ct_preset(std::string_view name) {
-  std::string upper(name);
-  std::ranges::transform(upper, upper.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  const std::string upper = to_upper(name);
   if (upper == "UNQUANTIZED") return CtPreset{.quantises = false, .scheme = {}};
   for (const Named& preset : kPresets) {
     if (preset.name == upper) return CtPreset{.scheme = preset.scheme()};

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "base/letter_case.h"
 #include "base/text.h"
 #include "dialect/resolve.h"
 
@@ -58,13 +58,6 @@ constexpr auto kAlgorithms = std::to_array<ModeloptAlgorithm>({
     {"MXFP4", "mx-weight-scale", kFp4, 4, dynamic_group(kFp4, 4, 32), plain},
 });
 
-std::string upper(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return out;
-}
-
 bool is_modelopt(std::string_view method) {
   return method == "modelopt" || method.starts_with("modelopt_");
 }
@@ -83,7 +76,7 @@ const Json* side_of(const Facts& facts) {
 
 Result<std::string> checked_algorithm(const Json* object, const std::string& where) {
   const std::string_view name = text_at(object, "quant_algo");
-  if (name.empty() || upper(name) == kMixed || find_modelopt_algorithm(name) != nullptr) {
+  if (name.empty() || to_upper(name) == kMixed || find_modelopt_algorithm(name) != nullptr) {
     return std::string(name);
   }
   return refused(
@@ -112,7 +105,7 @@ Result<void> parse_object(const Json& object, ModeloptConfig& config) {
 }  // namespace
 
 const ModeloptAlgorithm* find_modelopt_algorithm(std::string_view name) {
-  const std::string wanted = upper(name);
+  const std::string wanted = to_upper(name);
   for (const ModeloptAlgorithm& algorithm : kAlgorithms) {
     if (algorithm.name == wanted) return &algorithm;
   }

@@ -12,8 +12,11 @@ struct Taken {
   std::string unknown;
 };
 
-Taken first_match(const std::vector<SchemeRow>& rows, const EngineFacts& facts) {
+// `method`: of method_schemes, whose rows are asked.
+Taken first_match(const std::vector<SchemeRow>& rows, const EngineFacts& facts,
+                  std::string_view method = {}) {
   for (const SchemeRow& row : rows) {
+    if (row.method != method) continue;
     const Truth truth = row.when.evaluate(facts);
     if (truth == Truth::kYes) return {.row = &row, .found = Truth::kYes, .unknown = {}};
     if (truth == Truth::kUnknown) {
@@ -31,13 +34,9 @@ Taken not_read() {
           .unknown = "the data do not say which schemes take fused experts"};
 }
 
-// The rows of one method: which of its layer classes takes the weight.
-std::vector<SchemeRow> rows_of(const EngineData& engine, std::string_view method) {
-  std::vector<SchemeRow> rows;
-  for (const SchemeRow& row : engine.method_schemes) {
-    if (row.method == method) rows.push_back(row);
-  }
-  return rows;
+bool has_rows(const EngineData& engine, std::string_view method) {
+  return std::ranges::find(engine.method_schemes, method, &SchemeRow::method) !=
+         engine.method_schemes.end();
 }
 
 // Kernels compare a group size of -1 where a config says null for "one group for all inputs".
@@ -90,8 +89,9 @@ void set_dispatch_facts(EngineFacts& facts, const WeightClass& weights,
   if (situation.method != "compressed-tensors") {
     facts.set("schemes", "not asked");
     facts.set("moe_schemes", "not asked");
-    const auto rows = rows_of(engine, situation.method);
-    if (!rows.empty()) set_match(facts, "schemes", first_match(rows, facts));
+    if (has_rows(engine, situation.method)) {
+      set_match(facts, "schemes", first_match(engine.method_schemes, facts, situation.method));
+    }
     if (const auto name = engine.text_at({"method_tensors", situation.method}); !name.empty()) {
       facts.set("tensors.class", name);
     }

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "engine/weight_classes.h"
 
 namespace requant {
@@ -46,22 +47,10 @@ void find_block(Situation& situation) {
   if (situation.block.block == nullptr) situation.unread = std::move(blocks);
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
-std::string upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  return out;
-}
-
 void find_method(Situation& situation) {
   if (situation.block.block == nullptr) return;
   const Json* declared = situation.block.block->find("quant_method");
-  situation.declared = lower(declared == nullptr ? "" : declared->as_string().value_or(""));
+  situation.declared = to_lower(declared == nullptr ? "" : declared->as_string().value_or(""));
   situation.method = situation.declared;
   situation.method_src.clear();
   for (const Override& row : situation.engine->overrides) {
@@ -122,7 +111,8 @@ void set_model_facts(Situation& situation, const Device& device) {
   facts.set_object("cfg_root", &subject.config);
   const Json* block = situation.block.block;
   if (const Json* algorithm = block == nullptr ? nullptr : block->find("quant_algo")) {
-    facts.set("cfg.quant_algo", upper(algorithm->as_string().value_or("")));  // as readers compare
+    facts.set("cfg.quant_algo",
+              to_upper(algorithm->as_string().value_or("")));  // as readers compare
   }
   facts.set("container", subject.container);
   facts.set("dev.platform", engine.platform);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "base/text.h"
 
 namespace requant {
@@ -18,12 +19,6 @@ constexpr std::string_view kHubScheme = "hf://";
 
 bool is_alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return out;
 }
 
 bool is_host(std::string_view host) {
@@ -176,7 +171,7 @@ Result<Origin> origin_of(std::string_view url) {
   const std::size_t colon = url.find("://");
   if (colon == std::string_view::npos) return refused("expected https://");
   Origin origin;
-  origin.scheme = lower(url.substr(0, colon));
+  origin.scheme = to_lower(url.substr(0, colon));
   if (origin.scheme != "https" && origin.scheme != "http") {
     return refused(
         fmt::format("{}:// is not read, expected https:// or hf://", printable(origin.scheme, 32)));
@@ -195,7 +190,7 @@ Result<Origin> origin_of(std::string_view url) {
   }
   const bool v6 = authority.starts_with('[');
   const std::size_t port = authority.find(':', v6 ? authority.find(']') : 0);
-  origin.host = lower(authority.substr(0, port));
+  origin.host = to_lower(authority.substr(0, port));
   origin.port = origin.scheme == "https" ? 443 : 80;
   if (port != std::string_view::npos) {
     const std::string_view digits = authority.substr(port + 1);
