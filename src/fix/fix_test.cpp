@@ -12,14 +12,6 @@
 
 namespace requant::testing_support {
 
-std::vector<RuleCase> file_cases();
-std::vector<RuleCase> config_cases();
-std::vector<RuleCase> scale_cases();
-std::vector<RuleCase> model_cases();
-
-// What GoogleTest calls a case.
-void PrintTo(const RuleCase& rule_case, std::ostream* out) { *out << rule_case.rule; }
-
 namespace {
 
 namespace fs = std::filesystem;
@@ -39,11 +31,9 @@ std::set<std::string_view> answered_rules() {
 std::vector<RuleCase> mended_cases() {
   const auto rules = answered_rules();
   std::vector<RuleCase> out;
-  for (auto& list : {file_cases(), config_cases(), scale_cases(), model_cases()}) {
-    for (const RuleCase& rule_case : list) {
-      const bool wants = rules.contains(rule_case.rule) || rule_case.rule == "file.index";
-      if (wants && !rule_case.options.engine) out.push_back(rule_case);
-    }
+  for (const RuleCase& rule_case : rule_cases()) {
+    const bool wants = rules.contains(rule_case.rule) || rule_case.rule == "file.index";
+    if (wants && !rule_case.options.engine) out.push_back(rule_case);
   }
   return out;
 }

@@ -10,23 +10,7 @@
 
 namespace requant::testing_support {
 
-std::vector<RuleCase> file_cases();
-std::vector<RuleCase> config_cases();
-std::vector<RuleCase> scale_cases();
-std::vector<RuleCase> model_cases();
-
-// What GoogleTest calls a case.
-void PrintTo(const RuleCase& rule_case, std::ostream* out) { *out << rule_case.rule; }
-
 namespace {
-
-std::vector<RuleCase> all_cases() {
-  std::vector<RuleCase> all;
-  for (auto& list : {file_cases(), config_cases(), scale_cases(), model_cases()}) {
-    all.insert(all.end(), list.begin(), list.end());
-  }
-  return all;
-}
 
 std::string text_of(const std::vector<Finding>& findings) {
   std::string text;
@@ -85,11 +69,11 @@ std::string name_of(const testing::TestParamInfo<RuleCase>& info) {
   return name + "_" + std::to_string(info.index);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, Threads, testing::ValuesIn(all_cases()), name_of);
+INSTANTIATE_TEST_SUITE_P(Rules, Threads, testing::ValuesIn(rule_cases()), name_of);
 
 TEST(Catalogue, EveryRuleHasACaseAndEveryCaseARule) {
   std::set<std::string_view> tried;
-  const auto cases = all_cases();
+  const auto cases = rule_cases();
   for (const RuleCase& rule_case : cases) {
     tried.insert(rule_case.rule);
     EXPECT_NE(find_rule(rule_case.rule), nullptr) << rule_case.rule;
@@ -124,7 +108,7 @@ TEST(Catalogue, TheTableOfThreadsNamesTheCases) {
     if (std::sscanf(line.c_str(), "| %d |", &number) == 1) rows[number] = line;
   }
   EXPECT_EQ(rows.size(), 55U);
-  for (const RuleCase& rule_case : all_cases()) {
+  for (const RuleCase& rule_case : rule_cases()) {
     for (const int thread : rule_case.threads) {
       EXPECT_NE(rows[thread].find("`" + rule_case.rule + "`"), std::string::npos)
           << rule_case.rule << " is not in the row of thread " << thread;

@@ -297,4 +297,14 @@ Result<std::vector<Finding>> findings_of(const fs::path& folder, const RuleOptio
   return findings;
 }
 
+std::vector<RuleCase> rule_cases() {
+  std::vector<RuleCase> all;
+  for (auto& list : {file_cases(), config_cases(), scale_cases(), model_cases()}) {
+    all.insert(all.end(), list.begin(), list.end());
+  }
+  return all;
+}
+
+void PrintTo(const RuleCase& rule_case, std::ostream* out) { *out << rule_case.rule; }
+
 }  // namespace requant::testing_support

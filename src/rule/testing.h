@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,5 +62,14 @@ struct RuleCase {
   RuleOptions options = {};
   std::string opens = {};  // the file to open, instead of the folder
 };
+
+std::vector<RuleCase> file_cases();
+std::vector<RuleCase> config_cases();
+std::vector<RuleCase> scale_cases();
+std::vector<RuleCase> model_cases();
+std::vector<RuleCase> rule_cases();  // all of these
+
+// What GoogleTest calls a case.
+void PrintTo(const RuleCase& rule_case, std::ostream* out);
 
 }  // namespace requant::testing_support
