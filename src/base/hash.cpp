@@ -26,14 +26,23 @@ void Sha256::update(std::span<const std::byte> bytes) {
   if (EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) != 1) std::abort();
 }
 
-std::string Sha256::hex() {
-  std::array<unsigned char, 32> digest{};
+std::array<std::uint8_t, 32> Sha256::digest() {
+  std::array<std::uint8_t, 32> digest{};
   if (EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) != 1) std::abort();
+  return digest;
+}
+
+std::string Sha256::hex() {
+  const auto bytes = digest();
+  return hex_of(std::as_bytes(std::span(bytes)));
+}
+
+std::string hex_of(std::span<const std::byte> bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
-  for (const unsigned char byte : digest) {
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 15]);
+  for (const std::byte byte : bytes) {
+    text.push_back(kDigits[std::to_integer<int>(byte) >> 4]);
+    text.push_back(kDigits[std::to_integer<int>(byte) & 15]);
   }
   return text;
 }

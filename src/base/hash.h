@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,13 +18,17 @@ class Sha256 {
   Sha256& operator=(Sha256&&) noexcept;
 
   void update(std::span<const std::byte> bytes);
-  // Lower-case hex. Ends the hash: update() may not follow.
-  std::string hex();
+  // Both end the hash: update() may not follow.
+  std::array<std::uint8_t, 32> digest();
+  std::string hex();  // hex_of(digest())
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// Lower-case.
+std::string hex_of(std::span<const std::byte> bytes);
 
 std::string sha256_hex(std::span<const std::byte> bytes);
 

@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
@@ -47,10 +49,21 @@ int run(int argc, char** argv) {
   return chosen();
 }
 
+// Weights are read and written through buffers of megabytes that come and go. Given back to the
+// system each time, their pages would be cleared anew for each weight.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  (void)mallopt(M_ARENA_MAX, 2);  // one for each thread would keep more
+  (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 }  // namespace
 }  // namespace requant::cli
 
 int main(int argc, char** argv) try {
+  requant::cli::keep_freed_memory();
   return requant::cli::run(argc, argv);
 } catch (const std::exception& problem) {  // out of memory, or out of threads
   (void)std::fprintf(stderr, "error: %s\n", problem.what());

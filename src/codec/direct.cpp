@@ -50,7 +50,8 @@ Result<std::optional<WeightParts>> repack_checked(const DirectPath& path,
   if (back == nullptr) return std::optional<WeightParts>();
   RQ_TRY(auto parts, path.repack(weight));
   if (!parts) return parts;
-  RQ_TRY(const auto again, back->repack({*parts, weight.scheme, weight.rows, weight.cols}));
+  RQ_TRY(const auto again,
+         back->repack({*parts, weight.scheme, weight.rows, weight.cols, &weight.parts}));
   const bool same =
       again && std::ranges::equal(*again, weight.parts, [](const auto& a, const auto& b) {
         return a.first == b.first && same_bits(a.second, b.second);

@@ -13,6 +13,8 @@ struct StoredWeight {
   const Scheme& scheme;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
+  // What may come out, by name: a large tensor that does is found here rather than written again.
+  const WeightParts* expected = nullptr;
 };
 
 // A way from one codec's tensors to another's that leaves the codes packed, for a weight whose

@@ -45,14 +45,18 @@ Result<std::optional<WeightParts>> awq_to_ct_pack(const StoredWeight& weight) {
       std::ranges::any_of(zeros.bytes.span(), [](std::byte b) { return b != kSymmetric; })) {
     return std::optional<WeightParts>();
   }
-  RQ_TRY(TensorBuilder packed,
-         TensorBuilder::make(DType::kI32, {weight.rows, weight.cols / kPack}));
-  kernel::awq_to_rows({.words = weight.parts.at("qweight").as<std::uint8_t>().data(),
-                       .rows = packed.as<std::uint8_t>().data(),
-                       .inputs = weight.cols,
-                       .outputs = weight.rows});
+  const Tensor& words = weight.parts.at("qweight");
+  const auto turn = [&](std::uint8_t* rows, bool* differs) {
+    kernel::awq_to_rows({.words = words.as<std::uint8_t>().data(),
+                         .rows = rows,
+                         .inputs = weight.cols,
+                         .outputs = weight.rows,
+                         .differs = differs});
+  };
   WeightParts parts;
-  parts["weight_packed"] = std::move(packed).finish();
+  RQ_TRY(parts["weight_packed"],
+         written_or_found(
+             weight, {"weight_packed", DType::kI32, {weight.rows, weight.cols / kPack}}, turn));
   RQ_TRY(parts["weight_scale"], transpose(weight.parts.at("scales")));
   RQ_TRY(parts["weight_shape"], shape_part(weight.rows, weight.cols));
   if (symmetric) return std::optional(std::move(parts));
@@ -66,13 +70,18 @@ Result<std::optional<WeightParts>> ct_pack_to_awq(const StoredWeight& weight) {
       !has_whole_words(weight) || !states_its_shape(weight)) {
     return std::optional<WeightParts>();
   }
-  RQ_TRY(TensorBuilder words, TensorBuilder::make(DType::kI32, {weight.cols, weight.rows / kPack}));
-  kernel::rows_to_awq({.rows = weight.parts.at("weight_packed").as<std::uint8_t>().data(),
-                       .words = words.as<std::uint8_t>().data(),
-                       .inputs = weight.cols,
-                       .outputs = weight.rows});
+  const Tensor& packed = weight.parts.at("weight_packed");
+  const auto turn = [&](std::uint8_t* words, bool* differs) {
+    kernel::rows_to_awq({.rows = packed.as<std::uint8_t>().data(),
+                         .words = words,
+                         .inputs = weight.cols,
+                         .outputs = weight.rows,
+                         .differs = differs});
+  };
   WeightParts parts;
-  parts["qweight"] = std::move(words).finish();
+  RQ_TRY(
+      parts["qweight"],
+      written_or_found(weight, {"qweight", DType::kI32, {weight.cols, weight.rows / kPack}}, turn));
   RQ_TRY(parts["scales"], transpose(weight.parts.at("weight_scale")));
   if (weight.scheme.offset == Offset::kZero) {
     RQ_TRY(const Tensor turned, transpose(weight.parts.at("weight_zero_point")));

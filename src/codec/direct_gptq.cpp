@@ -77,7 +77,8 @@ Result<std::optional<WeightParts>> gptq_to_ct_pack(const StoredWeight& weight,
     return std::optional<WeightParts>();
   }
   WeightParts parts;
-  RQ_TRY(parts["weight_packed"], transpose(weight.parts.at("qweight")));
+  RQ_TRY(parts["weight_packed"],
+         turned_or_found(weight, "weight_packed", weight.parts.at("qweight")));
   RQ_TRY(parts["weight_scale"], transpose(scales));
   RQ_TRY(parts["weight_shape"], shape_part(weight.rows, weight.cols));
   if (!symmetric) {
@@ -103,7 +104,7 @@ Result<std::optional<WeightParts>> ct_pack_to_gptq(const StoredWeight& weight,
            unpack_zeros(weight.parts.at("weight_zero_point"), scheme.bits, weight.rows));
   }
   WeightParts parts;
-  RQ_TRY(parts["qweight"], transpose(weight.parts.at("weight_packed")));
+  RQ_TRY(parts["qweight"], turned_or_found(weight, "qweight", weight.parts.at("weight_packed")));
   RQ_TRY(parts["qzeros"], gptq_pack_zeros(rules, zeros, (*specs)[1].shape));
   RQ_TRY(parts["scales"], transpose(weight.parts.at("weight_scale")));
   RQ_TRY(parts["g_idx"], groups_in_order(scheme, weight.cols));

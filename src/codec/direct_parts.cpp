@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/parts.h"
+#include "kernel/transpose.h"
 
 namespace requant {
 
@@ -19,6 +20,34 @@ bool is_as_laid_out(const StoredWeight& weight, std::string_view codec) {
 bool states_its_shape(const StoredWeight& weight) {
   const auto shape = weight.parts.at("weight_shape").as<std::int64_t>();
   return shape[0] == weight.rows && shape[1] == weight.cols;
+}
+
+Result<Tensor> written_or_found(const StoredWeight& weight, const PartSpec& spec,
+                                const Fill& fill) {
+  if (weight.expected != nullptr) {
+    auto there = require_part(*weight.expected, spec.suffix, spec.dtype, spec.shape);
+    bool differs = false;
+    // Read only: `differs` is given.
+    if (there) fill(const_cast<std::uint8_t*>(there->as<std::uint8_t>().data()), &differs);
+    if (there && !differs) return there;
+  }
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(spec.dtype, spec.shape));
+  fill(out.as<std::uint8_t>().data(), nullptr);
+  return std::move(out).finish();
+}
+
+Result<Tensor> turned_or_found(const StoredWeight& weight, std::string name, const Tensor& words) {
+  const std::int64_t rows = words.shape[0];
+  const std::int64_t cols = words.shape[1];
+  return written_or_found(weight, {std::move(name), DType::kI32, {cols, rows}},
+                          [&](std::uint8_t* to, bool* differs) {
+                            kernel::transpose({.from = words.as<std::uint8_t>().data(),
+                                               .to = to,
+                                               .rows = rows,
+                                               .cols = cols,
+                                               .width = 4,
+                                               .differs = differs});
+                          });
 }
 
 Result<Tensor> shape_part(std::int64_t rows, std::int64_t cols) {

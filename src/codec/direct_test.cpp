@@ -113,6 +113,23 @@ TEST(Direct, LeavesWhatIsOddToTheNeutralForm) {
   }
 }
 
+// What is expected is given back where it is what comes out, and never else.
+TEST(Direct, GivesTheExpectedTensorOnlyWhereItIsTheSame) {
+  const Scheme scheme = {.bits = 4, .grid = Grid::group(32), .scale_dtype = DType::kF16};
+  const QuantizedWeight weight = random_weight(scheme, 96, 160);
+  for (const DirectPath& path : direct_paths()) {
+    const WeightParts parts = *find_codec(path.from)->encode(weight);
+    const WeightParts right = *find_codec(path.to)->encode(weight);
+    const WeightParts wrong = *find_codec(path.to)->encode(random_weight(scheme, 96, 160, 2));
+    const std::string codes = right.contains("qweight") ? "qweight" : "weight_packed";
+    const auto found = path.repack({parts, scheme, 96, 160, &right});
+    const auto written = path.repack({parts, scheme, 96, 160, &wrong});
+    ASSERT_TRUE(found && *found && written && *written) << path.from << " to " << path.to;
+    EXPECT_TRUE((*found)->at(codes).bytes.same_memory(right.at(codes).bytes));
+    expect_same(**written, right, std::string(path.from) + " to " + std::string(path.to));
+  }
+}
+
 // One row at a time gives the same bytes as all of them.
 TEST(Direct, SharesTheRowsOfBothCodecs) {
   for (const SameRows& pair : same_rows()) {

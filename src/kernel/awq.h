@@ -42,6 +42,8 @@ struct AwqToRows {
   std::int64_t inputs;
   std::int64_t outputs;
   const AwqOrder& order = kAwqOrder;
+  // Given, nothing is written: it becomes true where `rows` hold something else.
+  bool* differs = nullptr;
 };
 
 // And back.
@@ -51,6 +53,7 @@ struct RowsToAwq {
   std::int64_t inputs;
   std::int64_t outputs;
   const AwqOrder& order = kAwqOrder;
+  bool* differs = nullptr;
 };
 
 // One implementation; see ScanFp8Kernel.

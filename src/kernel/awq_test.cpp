@@ -96,6 +96,34 @@ TEST_P(AwqTest, TurnsIntoRowsAsTheReferenceDoesAndBack) {
   }
 }
 
+// Whole tiles, and their ragged edges.
+TEST_P(AwqTest, FindsOneOtherNibbleWithoutWriting) {
+  std::mt19937 random(3);
+  for (const Size size : kSizes) {
+    Bytes words = random_words(size, random);
+    Bytes rows = to_rows(*GetParam(), words, size);
+    const auto differ = [&] {
+      bool rows_do = false;
+      bool words_do = false;
+      GetParam()->to_rows(
+          {words.data(), rows.data(), size.inputs, size.outputs, kAwqOrder, &rows_do});
+      GetParam()->from_rows(
+          {rows.data(), words.data(), size.inputs, size.outputs, kAwqOrder, &words_do});
+      EXPECT_EQ(rows_do, words_do) << text(size);
+      return rows_do;
+    };
+    EXPECT_FALSE(differ()) << text(size);
+    for (const std::size_t at :
+         {std::size_t{0}, rows.size() / 2, rows.size() - 1, random() % rows.size()}) {
+      const Bytes before = words;
+      rows[at] ^= 0x10;
+      EXPECT_TRUE(differ()) << text(size) << ", byte " << at;
+      EXPECT_EQ(words, before);
+      rows[at] ^= 0x10;
+    }
+  }
+}
+
 TEST_P(AwqTest, TellsOfOneCodeThatDoesNotFit) {
   constexpr Size kSize = {96, 40};
   Bytes codes(kSize.codes(), 0xF8);

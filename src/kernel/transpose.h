@@ -12,6 +12,8 @@ struct Transpose {
   std::int64_t rows;
   std::int64_t cols;
   int width;
+  // Given, nothing is written: it becomes true where `to` holds something else.
+  bool* differs = nullptr;
 };
 
 // One implementation; see ScanFp8Kernel.

@@ -49,6 +49,26 @@ TEST_P(TransposeTest, AgreesWithTheReference) {
   }
 }
 
+TEST_P(TransposeTest, FindsOneOtherByteWithoutWriting) {
+  std::mt19937 random(2);
+  for (const int width : {1, 2, 4}) {
+    Bytes from(static_cast<std::size_t>(200 * 70 * width));
+    for (auto& byte : from) byte = static_cast<std::uint8_t>(random());
+    Bytes to = run(*GetParam(), from, 200, 70, width);
+    for (const std::size_t at : {std::size_t{0}, to.size() / 2, to.size() - 1}) {
+      for (const bool other : {false, true}) {
+        to[at] ^= static_cast<std::uint8_t>(other ? 4 : 0);
+        const Bytes before = to;
+        bool differs = false;
+        GetParam()->run({from.data(), to.data(), 200, 70, width, &differs});
+        EXPECT_EQ(differs, other) << width << ", byte " << at;
+        EXPECT_EQ(to, before);
+      }
+      to[at] ^= 4;
+    }
+  }
+}
+
 // Results of more than a MiB are written past the cache.
 TEST_P(TransposeTest, WritesLargeResultsAsSmallOnes) {
   using Lines = testing_support::LineBytes;

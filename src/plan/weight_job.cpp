@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "codec/direct.h"
+#include "kernel/sha256.h"
 #include "plan/decode_rows.h"
 #include "plan/job.h"
 #include "plan/quantise_steps.h"
@@ -21,45 +22,59 @@ std::uint32_t output_of(const WeightStep& step, std::string_view suffix) {
   return std::ranges::find(step.outputs, suffix, [](const auto& o) { return o.first; })->second;
 }
 
-// The tensors of a weight in memory, and their hashes.
-struct Loaded {
-  WeightParts parts;
-  std::map<std::string, std::string> sha256;  // by suffix
+// The hashes of all tensors of a weight, as it was read and as it is written.
+class PartHashes {
+ public:
+  PartHashes(const WeightParts& read, const WeightParts& written) {
+    for (const WeightParts* parts : {&read, &written}) {
+      for (const auto& [suffix, tensor] : *parts) {
+        if (find(tensor) == messages_.size()) messages_.push_back(tensor.bytes.span());
+      }
+    }
+    hashes_ = kernel::sha256_hex_of(messages_);
+  }
+
+  const std::string& of(const Tensor& tensor) const { return hashes_[find(tensor)]; }
+
+ private:
+  // The same memory is hashed once.
+  std::size_t find(const Tensor& tensor) const {
+    const auto bytes = tensor.bytes.span();
+    const auto found = std::ranges::find_if(messages_, [&](const auto& message) {
+      return message.data() == bytes.data() && message.size() == bytes.size();
+    });
+    return static_cast<std::size_t>(found - messages_.begin());
+  }
+
+  std::vector<std::span<const std::byte>> messages_;
+  std::vector<std::string> hashes_;
 };
 
-Result<Loaded> load(const Run& run, const Weight& weight) {
-  Loaded loaded;
-  RQ_TRY(loaded.parts, run.checkpoint.read_parts(weight));
-  for (const auto& [suffix, tensor] : loaded.parts) {
-    loaded.sha256.emplace(suffix, sha256_hex(tensor.bytes.span()));
-  }
-  return loaded;
-}
+// What is known of an output of the weight besides its own hash.
+struct Origin {
+  const WeightParts& read;
+  const PartHashes& hashes;
+  const ChainResult& result;
+};
 
-std::string hash_of(const Loaded& loaded, const Tensor& tensor) {
-  for (const auto& [suffix, part] : loaded.parts) {
-    if (part.bytes.same_memory(tensor.bytes)) return loaded.sha256.at(suffix);
-  }
-  return sha256_hex(tensor.bytes.span());
-}
-
-void record(Run& run, const WeightStep& step, std::uint32_t output, const Loaded& loaded,
-            const ChainResult& result) {
+void record(Run& run, const WeightStep& step, std::uint32_t output, const Origin& origin) {
   TensorRecord& entry = run.records[output];
   for (const TensorInfo* source : run.plan.outputs[output].sources) {
     for (const auto& [suffix, info] : step.weight->parts) {
-      if (info == source) entry.source_sha256.push_back(loaded.sha256.at(suffix));
+      if (info == source) {
+        entry.source_sha256.push_back(origin.hashes.of(origin.read.at(suffix)));
+      }
     }
   }
-  entry.repaired_rows = result.repaired_rows;
-  entry.losses = result.losses;
-  entry.difference = result.difference;
+  entry.repaired_rows = origin.result.repaired_rows;
+  entry.losses = origin.result.losses;
+  entry.difference = origin.result.difference;
 }
 
 // What the target encodes for the weight, after it was decoded again and found to be equal.
 Result<WeightParts> encode_checked(const Route& route, const ChainResult& result,
-                                   const Loaded& loaded) {
-  if (route.verbatim && result.repaired_rows.empty()) return loaded.parts;
+                                   const WeightParts& read) {
+  if (route.verbatim && result.repaired_rows.empty()) return read;
   RQ_TRY(WeightParts parts, route.to->encode(result.weight));
   RQ_TRY(const QuantizedWeight again, route.to->decode(parts, route.chain.result));
   RQ_TRY(const Difference difference, compare(result.weight, again));
@@ -76,12 +91,12 @@ struct Transcoded {
   ChainResult result;  // without the weight itself where it was not unpacked
 };
 
-Result<Transcoded> by_neutral_form(const Route& route, const Loaded& loaded,
+Result<Transcoded> by_neutral_form(const Route& route, const WeightParts& read,
                                    const RoundingInputs& inputs = {}) {
   Transcoded out;
-  RQ_TRY(const QuantizedWeight decoded, route.from->decode(loaded.parts, route.source));
+  RQ_TRY(const QuantizedWeight decoded, route.from->decode(read, route.source));
   RQ_TRY(out.result, apply(route.chain, decoded, inputs));
-  RQ_TRY(out.parts, encode_checked(route, out.result, loaded));
+  RQ_TRY(out.parts, encode_checked(route, out.result, read));
   return out;
 }
 
@@ -105,23 +120,23 @@ bool keeps_rows(const Route& route) {
 // Codes and scales go over as they are. All else is what the neutral form makes of the first row,
 // whose codes and scales must come out as those of the source, too.
 Result<std::optional<Transcoded>> by_same_rows(const SameRows& same, const Route& route,
-                                               const Weight& weight, const Loaded& loaded) {
-  const Tensor& codes = loaded.parts.find(same.from_codes)->second;
-  const Tensor& scales = loaded.parts.find(same.from_scales)->second;
+                                               const Weight& weight, const WeightParts& read) {
+  const Tensor& codes = read.find(same.from_codes)->second;
+  const Tensor& scales = read.find(same.from_scales)->second;
   if (!keeps_rows(route) || codes.shape.size() != 2 || scales.shape.size() != 2 ||
       codes.shape[0] != weight.rows || scales.shape[0] != weight.rows ||
       (weight.scheme.outer && !weight.scheme.outer->grid.is_tensor()) || !all_positive(scales)) {
     return std::optional<Transcoded>();
   }
-  Loaded row = loaded;
-  for (auto& [suffix, part] : row.parts) part = first_row(part, weight.rows);
+  WeightParts row = read;
+  for (auto& [suffix, part] : row) part = first_row(part, weight.rows);
   RQ_TRY(Transcoded out, by_neutral_form(route, row));
   if (!out.result.losses.empty()) return std::optional<Transcoded>();  // counted over all rows
   const auto put_all = [&](std::string_view from, std::string_view to, const Tensor& all) {
     const auto found = out.parts.find(to);
     if (found == out.parts.end()) return false;
     Tensor& part = found->second;
-    const Tensor& source = row.parts.find(from)->second;
+    const Tensor& source = row.find(from)->second;
     if (!std::ranges::equal(part.bytes.span(), source.bytes.span())) return false;
     part.shape[0] = weight.rows;
     part.bytes = all.bytes;
@@ -136,18 +151,18 @@ Result<std::optional<Transcoded>> by_same_rows(const SameRows& same, const Route
 
 // Without unpacking the codes. Nothing where only the neutral form leads there, or tells why not.
 Result<std::optional<Transcoded>> by_direct_path(const Route& route, const Weight& weight,
-                                                 const Loaded& loaded) {
+                                                 const WeightParts& read) {
   if (route.verbatim || route.chain.repairs_zero_rows) return std::optional<Transcoded>();
   if (const SameRows* same = find_same_rows(route.from->name, route.to->name)) {
-    if (!loaded.parts.contains(same->from_codes) || !loaded.parts.contains(same->from_scales)) {
+    if (!read.contains(same->from_codes) || !read.contains(same->from_scales)) {
       return std::optional<Transcoded>();
     }
-    return by_same_rows(*same, route, weight, loaded);
+    return by_same_rows(*same, route, weight, read);
   }
   const DirectPath* path = find_direct_path(route.from->name, route.to->name);
   if (path == nullptr || !route.chain.changes_nothing() || !(route.chain.result == route.source))
     return std::optional<Transcoded>();
-  RQ_TRY(auto parts, repack_checked(*path, {loaded.parts, route.source, weight.rows, weight.cols}));
+  RQ_TRY(auto parts, repack_checked(*path, {read, route.source, weight.rows, weight.cols}));
   if (!parts) return std::optional<Transcoded>();
   const auto sound = [&](const auto& part) {
     return !is_half_or_single(part.second.dtype) || all_positive(part.second);
@@ -168,21 +183,22 @@ Result<RoundingInputs> rounding_inputs(const Run& run, const WeightStep& step) {
 Result<void> transcode(Run& run, const WeightStep& step) {
   const Route& route = run.plan.routes[step.route];
   const ByteBudget::Share share(run.budget, transcode_bytes(run.plan, step));
-  RQ_TRY(const Loaded loaded, load(run, *step.weight));
-  RQ_TRY(auto transcoded, by_direct_path(route, *step.weight, loaded));
+  RQ_TRY(const WeightParts read, run.checkpoint.read_parts(*step.weight));
+  RQ_TRY(auto transcoded, by_direct_path(route, *step.weight, read));
   if (!transcoded) {
     RQ_TRY(const RoundingInputs inputs, rounding_inputs(run, step));
-    RQ_TRY(transcoded, by_neutral_form(route, loaded, inputs));
+    RQ_TRY(transcoded, by_neutral_form(route, read, inputs));
   }
   const WeightParts& encoded = transcoded->parts;
+  const PartHashes hashes(read, encoded);
   for (const auto& [suffix, output] : step.outputs) {
     const auto part = encoded.find(suffix);
     if (part == encoded.end() ||
         part->second.bytes.size() != run.plan.outputs[output].tensor->bytes) {
       return corrupt("the encoded tensors are not those planned").within(suffix);
     }
-    record(run, step, output, loaded, transcoded->result);
-    run.records[output].sha256 = hash_of(loaded, part->second);
+    record(run, step, output, {read, hashes, transcoded->result});
+    run.records[output].sha256 = hashes.of(part->second);
     RQ_CHECK(put(run, output, 0, part->second.bytes.span()));
   }
   return {};
@@ -191,8 +207,8 @@ Result<void> transcode(Run& run, const WeightStep& step) {
 Result<void> decode_to_dense(Run& run, const WeightStep& step) {
   const Route& route = run.plan.routes[step.route];
   const ByteBudget::Share share(run.budget, transcode_bytes(run.plan, step));
-  RQ_TRY(const Loaded loaded, load(run, *step.weight));
-  RQ_TRY(const QuantizedWeight decoded, route.from->decode(loaded.parts, route.source));
+  RQ_TRY(const WeightParts read, run.checkpoint.read_parts(*step.weight));
+  RQ_TRY(const QuantizedWeight decoded, route.from->decode(read, route.source));
   RQ_TRY(const ChainResult result, apply(route.chain, decoded));
   const std::uint32_t output = step.outputs.front().second;
   Sha256 hash;
@@ -201,7 +217,7 @@ Result<void> decode_to_dense(Run& run, const WeightStep& step) {
                          hash.update(bytes);
                          return put(run, output, begin, bytes);
                        }));
-  record(run, step, output, loaded, result);
+  record(run, step, output, {read, PartHashes(read, {}), result});
   run.records[output].sha256 = hash.hex();
   return {};
 }

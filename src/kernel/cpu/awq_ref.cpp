@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "kernel/awq.h"
 
@@ -39,20 +40,35 @@ bool pack(const PackAwq& p) {
   return dropped == 0;
 }
 
+// Writes the bytes, or only tells whether others are there.
+void deliver(const std::vector<std::uint8_t>& bytes, std::uint8_t* to, bool* differs) {
+  if (differs == nullptr) {
+    std::ranges::copy(bytes, to);
+  } else if (!std::equal(bytes.begin(), bytes.end(), to)) {
+    *differs = true;
+  }
+}
+
+std::vector<std::uint8_t> no_nibbles(std::int64_t inputs, std::int64_t outputs) {
+  return std::vector<std::uint8_t>(static_cast<std::size_t>(inputs * outputs / 2));
+}
+
 void to_rows(const AwqToRows& p) {
-  std::fill_n(p.rows, p.inputs * p.outputs / 2, std::uint8_t{0});
+  auto rows = no_nibbles(p.inputs, p.outputs);
   for_each_nibble(p.inputs, p.outputs, p.order, [&](auto input, auto output, auto byte, int shift) {
-    put_nibble(p.rows[output * (p.inputs / 2) + input / 2], p.words[byte] >> shift & 0xF,
-               4 * (input % 2));
+    const std::int64_t at = output * (p.inputs / 2) + input / 2;
+    put_nibble(rows[static_cast<std::size_t>(at)], p.words[byte] >> shift & 0xF, 4 * (input % 2));
   });
+  deliver(rows, p.rows, p.differs);
 }
 
 void from_rows(const RowsToAwq& p) {
-  std::fill_n(p.words, p.inputs * p.outputs / 2, std::uint8_t{0});
+  auto words = no_nibbles(p.inputs, p.outputs);
   for_each_nibble(p.inputs, p.outputs, p.order, [&](auto input, auto output, auto byte, int shift) {
     const std::uint8_t pair = p.rows[output * (p.inputs / 2) + input / 2];
-    put_nibble(p.words[byte], pair >> (4 * (input % 2)) & 0xF, shift);
+    put_nibble(words[static_cast<std::size_t>(byte)], pair >> (4 * (input % 2)) & 0xF, shift);
   });
+  deliver(words, p.words, p.differs);
 }
 
 }  // namespace

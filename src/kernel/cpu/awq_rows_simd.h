@@ -59,7 +59,7 @@ inline void turn_stripe(const AwqToRows& p, const Tile& tile, std::int64_t strip
 inline void to_rows(const AwqToRows& p) {
   constexpr std::int64_t kInputs = 2 * kRowInputs;
   alignas(64) std::uint8_t buffer[kInputs * kPitch];
-  const Sink sink(p.rows, p.inputs / 2, p.inputs * p.outputs / 2);
+  const Sink sink(p.rows, p.inputs / 2, p.inputs * p.outputs / 2, p.differs);
   for_each_tile<kInputs>(p.inputs, p.outputs, [&](const Tile& tile) {
     read_words(p.words, p.outputs, tile, buffer);
     for (std::int64_t stripe = 0; stripe * kStripe < tile.outputs; ++stripe) {
@@ -97,7 +97,7 @@ inline void turn_rows(const RowsToAwq& p, const Tile& tile, std::int64_t stripe,
 inline void from_rows(const RowsToAwq& p) {
   constexpr std::int64_t kInputs = 2 * kRowInputs;
   alignas(64) std::uint8_t buffer[kInputs * kPitch];
-  const Sink sink(p.words, p.outputs / 2, p.inputs * p.outputs / 2);
+  const Sink sink(p.words, p.outputs / 2, p.inputs * p.outputs / 2, p.differs);
   for_each_tile<kInputs>(p.inputs, p.outputs, [&](const Tile& tile) {
     for (std::int64_t stripe = 0; stripe * kStripe < tile.outputs; ++stripe) {
       for (std::int64_t input = 0; input < tile.inputs; input += 2 * kBytes) {

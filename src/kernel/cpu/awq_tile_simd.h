@@ -81,7 +81,7 @@ inline void store_first(const V parts[kParts], std::uint8_t* to, std::int64_t by
   }
   std::uint8_t copy[kCacheLine];
   for (int part = 0; part < kParts; ++part) store(copy + part * kBytes, parts[part]);
-  __builtin_memcpy(to, copy, static_cast<unsigned long>(bytes));
+  sink.copy(to, copy, bytes);
 }
 
 inline V low_nibbles(V bytes) { return and_(bytes, fill8(0xF)); }

@@ -18,15 +18,20 @@ constexpr std::int64_t kCacheLine = 64;
 
 // Whether a result is written past the cache: where it is too large to stay there, reading its
 // lines before they are written would cost half as much again. For rows of whole lines.
+// Given `differs`, it writes nothing and tells there whether the result is other than what lies at
+// its place.
 class Sink {
  public:
-  Sink(const void* to, std::int64_t row_bytes, std::int64_t bytes)
-      : streams_(bytes >= kLarge && row_bytes % kCacheLine == 0 &&
-                 reinterpret_cast<std::uintptr_t>(to) % kCacheLine == 0) {}
+  Sink(const void* to, std::int64_t row_bytes, std::int64_t bytes, bool* differs = nullptr)
+      : streams_(differs == nullptr && bytes >= kLarge && row_bytes % kCacheLine == 0 &&
+                 reinterpret_cast<std::uintptr_t>(to) % kCacheLine == 0),
+        differs_(differs),
+        difference_(zero()) {}
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
   ~Sink() {
     if (streams_) _mm_sfence();
+    if (differs_ != nullptr && any(difference_)) *differs_ = true;
   }
 
   bool streams() const { return streams_; }
@@ -35,6 +40,8 @@ class Sink {
   void put(void* to, V v) const {
     if (streams_) {
       stream(to, v);
+    } else if (differs_ != nullptr) {
+      difference_ = or_(difference_, xor_(load(to), v));
     } else {
       store(to, v);
     }
@@ -42,6 +49,10 @@ class Sink {
 
   // The same for bytes that are a multiple of kCacheLine; other sizes are copied.
   void copy(void* to, const void* from, std::int64_t bytes) const {
+    if (differs_ != nullptr) {
+      if (__builtin_memcmp(to, from, static_cast<unsigned long>(bytes)) != 0) *differs_ = true;
+      return;
+    }
     if (!streams_ || bytes % kCacheLine != 0) {
       __builtin_memcpy(to, from, static_cast<unsigned long>(bytes));
       return;
@@ -54,6 +65,8 @@ class Sink {
  private:
   static constexpr std::int64_t kLarge = std::int64_t{1} << 20;
   bool streams_;
+  bool* differs_;
+  mutable V difference_;
 };
 
 // Two rounds of a perfect shuffle of elements of kWidth bytes, for four registers of which each is

@@ -6,7 +6,7 @@ namespace {
 
 void run(const Transpose& p) {
   const Turn turn = {p.from, p.cols * p.width, p.to, p.rows * p.width};
-  const Sink sink(p.to, p.rows * p.width, p.rows * p.cols * p.width);
+  const Sink sink(p.to, p.rows * p.width, p.rows * p.cols * p.width, p.differs);
   if (p.width == 1) {
     turn_matrix<1>(turn, p.rows, p.cols, sink);
   } else if (p.width == 2) {

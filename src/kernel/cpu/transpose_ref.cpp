@@ -10,7 +10,12 @@ void run(const Transpose& p) {
   std::uint8_t* to = p.to;
   for (std::int64_t col = 0; col < p.cols; ++col) {
     for (std::int64_t row = 0; row < p.rows; ++row, to += p.width) {
-      std::memcpy(to, p.from + (row * p.cols + col) * p.width, width);
+      const std::uint8_t* from = p.from + (row * p.cols + col) * p.width;
+      if (p.differs == nullptr) {
+        std::memcpy(to, from, width);
+      } else if (std::memcmp(to, from, width) != 0) {
+        *p.differs = true;
+      }
     }
   }
 }

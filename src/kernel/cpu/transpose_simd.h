@@ -37,11 +37,12 @@ inline void turn_tile(const Turn& turn, const Sink& sink) {
 }
 
 template <int kWidth>
-inline void turn_elements(const Turn& turn, std::int64_t rows, std::int64_t cols) {
+inline void turn_elements(const Turn& turn, std::int64_t rows, std::int64_t cols,
+                          const Sink& sink) {
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t col = 0; col < cols; ++col) {
-      __builtin_memcpy(turn.to + col * turn.to_stride + row * kWidth,
-                       turn.from + row * turn.from_stride + col * kWidth, kWidth);
+      sink.copy(turn.to + col * turn.to_stride + row * kWidth,
+                turn.from + row * turn.from_stride + col * kWidth, kWidth);
     }
   }
 }
@@ -67,8 +68,8 @@ inline void turn_matrix(const Turn& turn, std::int64_t rows, std::int64_t cols, 
       }
     }
   }
-  turn_elements<kWidth>(at<kWidth>(turn, 0, tiled_cols), tiled_rows, cols - tiled_cols);
-  turn_elements<kWidth>(at<kWidth>(turn, tiled_rows, 0), rows - tiled_rows, cols);
+  turn_elements<kWidth>(at<kWidth>(turn, 0, tiled_cols), tiled_rows, cols - tiled_cols, sink);
+  turn_elements<kWidth>(at<kWidth>(turn, tiled_rows, 0), rows - tiled_rows, cols, sink);
 }
 
 }  // namespace
