@@ -4,6 +4,7 @@
 
 #include "base/output_folder.h"
 #include "base/threads.h"
+#include "plan/contradiction.h"
 #include "plan/receipt.h"
 #include "plan/run_plan.h"
 
@@ -26,6 +27,7 @@ Result<Prepared> prepare(const ConvertOptions& options) {
   if (options.threads > 0) set_thread_limit(options.threads);
   RQ_TRY(LossSet allowed, LossSet::parse(options.allow));
   RQ_TRY(Checkpoint checkpoint, Checkpoint::open(options.input));
+  RQ_CHECK(check_contradictions(checkpoint, allowed));
   return Prepared{std::move(checkpoint), allowed};
 }
 

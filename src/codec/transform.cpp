@@ -68,6 +68,18 @@ Result<TensorBuilder> copy_of(const Tensor& tensor) {
   return copy;
 }
 
+Result<void> check_outer_scales(const QuantizedWeight& weight) {
+  if (!weight.scheme.outer) return {};
+  const bool divides = weight.scheme.outer->orientation == Orientation::kDivisor;
+  const std::int64_t count = weight.outer_scales.elements();
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double scale = element_as_double(weight.outer_scales, i);
+    if (std::isfinite(scale) && !(divides && scale == 0)) continue;
+    return refused(fmt::format("scale {} of the scales is {}", i, scale));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ZeroRowRepair> repair_zero_rows(const QuantizedWeight& weight) {
@@ -99,11 +111,15 @@ Result<void> check_sound(const QuantizedWeight& weight) {
   const Grid& grid = weight.scheme.grid;
   const std::int64_t per_row = grid.cols_of(weight.rows, weight.cols);
   const std::int64_t count = weight.scales.elements();
+  // Codes of floats have a sign of their own; integers lie under negative scales, too.
+  const bool no_sign = info(weight.scheme.element).bits != 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const double scale = element_as_double(weight.scales, i);
-    if (std::isfinite(scale)) continue;
-    return refused(fmt::format("scale [{}, {}] is {}", i / per_row, i % per_row, scale));
+    if (!std::isfinite(scale) || (no_sign && scale < 0)) {
+      return refused(fmt::format("scale [{}, {}] is {}", i / per_row, i % per_row, scale));
+    }
   }
+  RQ_CHECK(check_outer_scales(weight));
   if (specials(weight.scheme.element, weight.codes.as<std::uint8_t>()) == 0) return {};
   for (std::int64_t row = 0; row < weight.rows; ++row) {
     if (specials(weight.scheme.element, codes_of_row(weight, row)) != 0) return special_code(row);

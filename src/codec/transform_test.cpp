@@ -74,6 +74,23 @@ TEST(CheckSound, NamesTheFirstDamage) {
   EXPECT_EQ(complaint(check_sound(weight)), "row 1 has a code that is NaN or infinite");
   weight.scales = f32({2, 1}, {1, std::numeric_limits<float>::infinity()});
   EXPECT_EQ(complaint(check_sound(weight)), "scale [1, 0] is inf");
+  weight.scales = f32({2, 1}, {1, -2});
+  EXPECT_EQ(complaint(check_sound(weight)), "scale [1, 0] is -2");
+  weight.scheme.element = Element::kInt;
+  weight.scheme.bits = 8;
+  EXPECT_EQ(complaint(check_sound(weight)), "");
+}
+
+TEST(CheckSound, NamesAnOuterScaleThatCannotBe) {
+  auto weight = fp8(Element::kE4M3Fn, {1, 2, 3, 4}, {1, 1});
+  weight.scheme.outer = OuterScale{.orientation = Orientation::kDivisor};
+  weight.outer_scales = f32({1, 1}, {0});
+  EXPECT_EQ(complaint(check_sound(weight)), "scale 0 of the scales is 0");
+  weight.outer_scales = f32({1, 1}, {std::numeric_limits<float>::quiet_NaN()});
+  EXPECT_EQ(complaint(check_sound(weight)), "scale 0 of the scales is nan");
+  weight.scheme.outer->orientation = Orientation::kMultiplier;
+  weight.outer_scales = f32({1, 1}, {0});
+  EXPECT_EQ(complaint(check_sound(weight)), "");
 }
 
 TEST(E5m2ToE4m3fn, KeepsWhatFitsAndReportsWhatDoesNot) {

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -127,6 +128,22 @@ TEST(CompressedTensors, RefusesFormatsThatTheLibraryDoesNotHave) {
   const auto refused = with("soft-quantized");
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message().find("soft-quantized"), std::string::npos);
+}
+
+TEST(CompressedTensors, RefusesATargetOfTwoGroupsThatDiffer) {
+  const auto with = [](int bits) {
+    return resolve(config(fmt::format(R"({{"quant_method":"compressed-tensors","config_groups":{{
+          "a":{{"targets":["Linear"],"weights":{{"num_bits":8,"type":"int","strategy":"channel"}}}},
+          "b":{{"targets":["Linear"],"weights":{{"num_bits":{},"type":"int","strategy":"channel"}}}}
+        }}}})",
+                                      bits)),
+                   tensors());
+  };
+  EXPECT_TRUE(with(8));
+  const auto refused = with(4);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("'Linear' as a target of 'a' and of 'b'"),
+            std::string::npos);
 }
 
 TEST(CompressedTensors, TakesPresetsForGroups) {

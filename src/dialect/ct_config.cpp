@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
 #include "dialect/ct_preset.h"
@@ -223,6 +224,23 @@ Result<bool> is_sparse(const Json& block) {
   return !format.empty() && format != "dense";
 }
 
+// Which group would count is an accident of the reader.
+Result<void> check_distinct(const std::vector<CtGroup>& groups) {
+  std::map<std::string_view, const CtGroup*> owners;
+  for (const CtGroup& group : groups) {
+    for (const std::string& target : group.targets.entries()) {
+      const auto [at, is_new] = owners.emplace(target, &group);
+      const CtGroup& other = *at->second;
+      if (is_new || (other.declared == group.declared && other.quantises == group.quantises)) {
+        continue;
+      }
+      return corrupt(fmt::format("'config_groups' has {} as a target of {} and of {}, which differ",
+                                 in_quotes(target), in_quotes(other.name), in_quotes(group.name)));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<CtConfig> parse_ct_config(const Json& block) {
@@ -246,6 +264,7 @@ Result<CtConfig> parse_ct_config(const Json& block) {
     RQ_TRY_IN(auto group, parse_group(name, json), "config_groups." + printable(name, 64));
     config.groups.push_back(std::move(group));
   }
+  RQ_CHECK(check_distinct(config.groups));
   return config;
 }
 

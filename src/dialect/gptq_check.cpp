@@ -34,9 +34,21 @@ void say_mismatch(const Mismatch& mismatch, std::string_view key, std::string_vi
   finding.why = "engines size their parameters by the config";
 }
 
+void say_unstated(const Modules& modules, std::string_view key, std::string_view rule,
+                  const GptqConfig& config, Resolution& resolution) {
+  if (!modules.any()) return;
+  resolution.findings
+      .emplace_back(
+          make_finding(Severity::kError, std::string(rule), "config.json",
+                       fmt::format("'{}' states no {} for {}", config.where, key, modules.text())))
+      .why = "engines size their parameters by the config";
+}
+
 Result<void> check_weights(const GptqConfig& config, Resolution& resolution) {
   Mismatch bits;
   Mismatch groups;
+  Modules no_bits;
+  Modules no_group;
   Modules excluded;
   bool head = false;
   for (const Weight& weight : resolution.weights) {
@@ -46,6 +58,8 @@ Result<void> check_weights(const GptqConfig& config, Resolution& resolution) {
       excluded.add(weight.module);
       continue;
     }
+    if (settings->bits == 0) no_bits.add(weight.module);
+    if (settings->group == 0) no_group.add(weight.module);
     if (settings->bits != 0 && settings->bits != weight.scheme.bits) {
       bits.add(weight.module, settings->bits, weight.scheme.bits);
     }
@@ -56,6 +70,8 @@ Result<void> check_weights(const GptqConfig& config, Resolution& resolution) {
   }
   say_mismatch(bits, "bits", "gptq.bits", config, resolution);
   say_mismatch(groups, "group_size", "gptq.group-size", config, resolution);
+  say_unstated(no_bits, "bits", "gptq.bits", config, resolution);
+  say_unstated(no_group, "group_size", "gptq.group-size", config, resolution);
   if (excluded.any()) {
     Finding& finding = resolution.findings.emplace_back(
         make_finding(Severity::kError, "config.excluded-but-quantised", "config.json",

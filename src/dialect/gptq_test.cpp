@@ -85,6 +85,15 @@ TEST(GptqDialect, NamesItsWriter) {
   EXPECT_EQ(dialect().writer(other.facts()).tool, "");
 }
 
+TEST(GptqDialect, SaysThatTheConfigStatesNoBitsOrGroup) {
+  const auto found = [](std::string_view block) {
+    return resolved(block, module("model.layers.0.mlp.up_proj")).findings;
+  };
+  EXPECT_TRUE(has_rule(found(R"({"quant_method":"gptq","group_size":32})"), "gptq.bits"));
+  EXPECT_TRUE(has_rule(found(R"({"quant_method":"gptq","bits":4})"), "gptq.group-size"));
+  EXPECT_FALSE(has_rule(found(R"({"quant_method":"gptq","bits":4,"group_size":32})"), "gptq.bits"));
+}
+
 TEST(GptqDialect, ReadsFiveToSevenBitsAsPlanes) {
   const Resolution resolution =
       resolved(R"({"quant_method":"gptq","bits":5,"group_size":32,"sym":true})",

@@ -16,6 +16,7 @@ struct LossInfo {
 };
 
 constexpr auto kLosses = std::to_array<LossInfo>({
+    {"contradiction", "config.json contradicts the tensors, which are believed"},
     {"code-rounding", "codes that the target's element type cannot hold are rounded"},
     {"scale-rounding", "scales are rounded to the target's type"},
     {"zero-rounding", "zero points are rounded to whole codes"},

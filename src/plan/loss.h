@@ -12,6 +12,7 @@ namespace requant {
 
 // What a conversion may lose, the lightest first.
 enum class Loss : std::uint8_t {
+  kContradiction,
   kCodeRounding,
   kScaleRounding,
   kZeroRounding,

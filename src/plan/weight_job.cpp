@@ -252,7 +252,9 @@ Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> s
                 : route.carried.empty() ? transcode(run, step)
                                         : carry(run, step, space);
   if (!result && result.error().code() == ErrorCode::kInterrupted) return result;
-  RQ_CHECK_IN(result, printable(step.weight->module));
+  const auto& parts = step.weight->parts;
+  RQ_CHECK_IN(result,
+              printable(parts.size() == 1 ? parts.front().second->name : step.weight->module));
   return {};
 }
 
