@@ -8,11 +8,16 @@
 namespace requant::kernel {
 namespace {
 
-// A block is the words of kBlockCodes inputs of kBlockOutputs outputs, turned by way of a buffer
-// that stays in the cache.
-constexpr std::int64_t kBlockOutputs = 32;
-constexpr std::int64_t kBlockCodes = 512;
-constexpr std::int64_t kMostBytes = kBlockCodes + 64;  // of an output in the buffer
+// A block is turned by way of a buffer that stays in the cache. Words are read faster in long runs,
+// codes in few rows.
+struct BlockSize {
+  std::int64_t outputs;
+  std::int64_t codes;
+};
+constexpr BlockSize kUnpackedAtOnce = {128, 1024};
+constexpr BlockSize kPackedAtOnce = {32, 512};
+
+constexpr std::int64_t buffer_bytes(BlockSize size) { return size.outputs * (size.codes + 64); }
 
 struct Block {
   std::int64_t output;
@@ -25,29 +30,30 @@ struct Block {
 
 // Calls visit(Block) for each block of a matrix.
 template <class Visit>
-inline void for_each_block(std::int64_t inputs, std::int64_t outputs, int bits, Visit visit) {
-  for (std::int64_t output = 0; output < outputs; output += kBlockOutputs) {
-    for (std::int64_t input = 0; input < inputs; input += kBlockCodes) {
+inline void for_each_block(BlockSize size, std::int64_t inputs, std::int64_t outputs, int bits,
+                           Visit visit) {
+  for (std::int64_t output = 0; output < outputs; output += size.outputs) {
+    for (std::int64_t input = 0; input < inputs; input += size.codes) {
       Block block;
       block.output = output;
-      block.outputs = outputs - output < kBlockOutputs ? outputs - output : kBlockOutputs;
+      block.outputs = outputs - output < size.outputs ? outputs - output : size.outputs;
       block.input = input;
-      block.inputs = inputs - input < kBlockCodes ? inputs - input : kBlockCodes;
+      block.inputs = inputs - input < size.codes ? inputs - input : size.codes;
       block.bytes = block.inputs * bits / 8;
-      block.stride = kBlockCodes * bits / 8 + 64;
+      block.stride = size.codes * bits / 8 + 64;
       visit(block);
     }
   }
 }
 
 inline void unpack_blocks(const UnpackColumns& p) {
-  alignas(64) std::uint8_t buffer[kBlockOutputs * kMostBytes];
+  alignas(64) std::uint8_t buffer[buffer_bytes(kUnpackedAtOnce)];
   const Sign sign = {fill8(p.flip), fill8(p.bias)};
   const Fields fields = p.bits == 8 ? Fields{} : make_fields(p.bits, p.order);
   const std::int64_t row_bytes = 4 * p.outputs;
   const Sink sink(p.codes, p.inputs, p.inputs * p.outputs);
   const Sink turned(buffer, 0, 0);
-  for_each_block(p.inputs, p.outputs, p.bits, [&](const Block& block) {
+  for_each_block(kUnpackedAtOnce, p.inputs, p.outputs, p.bits, [&](const Block& block) {
     const std::uint8_t* words = p.words + block.input * p.bits / 32 * row_bytes + 4 * block.output;
     turn_matrix<4>({words, row_bytes, buffer, block.stride}, block.bytes / 4, block.outputs,
                    turned);
@@ -64,13 +70,13 @@ inline void unpack_blocks(const UnpackColumns& p) {
 }
 
 inline bool pack_blocks(const PackColumns& p) {
-  alignas(64) std::uint8_t buffer[kBlockOutputs * kMostBytes];
+  alignas(64) std::uint8_t buffer[buffer_bytes(kPackedAtOnce)];
   const Packer packer = make_packer(p.bits, p.order, p.flip, p.bias);
   const std::int64_t row_bytes = 4 * p.outputs;
   const Sink packed(buffer, 0, 0);
   const Sink sink(p.words, row_bytes, p.inputs * p.bits / 8 * p.outputs);
   V dropped = zero();
-  for_each_block(p.inputs, p.outputs, p.bits, [&](const Block& block) {
+  for_each_block(kPackedAtOnce, p.inputs, p.outputs, p.bits, [&](const Block& block) {
     for (std::int64_t i = 0; i < block.outputs; ++i) {
       const std::uint8_t* codes = p.codes + (block.output + i) * p.inputs + block.input;
       std::uint8_t* to = buffer + i * block.stride;
