@@ -21,7 +21,7 @@ struct Prepared {
 
 Result<Prepared> prepare(const ConvertOptions& options) {
   if (options.to.empty() == options.for_engine.empty()) {
-    return usage("one of --to DIALECT[:SCHEME] and --for ENGINE@VERSION is needed");
+    return usage("one of --to DIALECT[@LAYOUT][:SCHEME] and --for ENGINE@VERSION is needed");
   }
   if (options.max_shard_bytes == 0) return usage("--max-shard-size: must be above 0");
   if (options.threads > 0) set_thread_limit(options.threads);

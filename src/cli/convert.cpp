@@ -14,7 +14,7 @@ std::function<int()> add(CLI::App& app) {
   ConvertOptions& options = arguments->options;
   add_conversion_options(app, *arguments);
   auto* to = app.add_option("--to", options.to,
-                            "DIALECT[:SCHEME]: compressed-tensors, awq, dense:bf16 ...");
+                            "DIALECT[@LAYOUT][:SCHEME]: compressed-tensors, gptq@v2, dense:bf16 ...");
   app.add_option("--for", options.for_engine, "ENGINE@VERSION: what loses least and runs there")
       ->excludes(to);
   app.add_option("--allow", options.allow, "losses that may be taken, or all")->delimiter(',');

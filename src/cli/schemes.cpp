@@ -14,7 +14,7 @@ std::function<int()> add(CLI::App&) {
     print_table(rows);
     print(
         "each with -gN, -channel, -tensor or -block (where its scales go), -asym, -static, -ue8m0, "
-        "-nested\n");
+        "-nested,\n-f32, -bf16, -f16 (of the scales)\n");
     return static_cast<int>(kClean);
   };
 }

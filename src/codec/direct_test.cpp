@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "quant/testing.h"
 
 namespace requant {
@@ -49,13 +51,24 @@ bool holds_both_ways(const DirectPath& path, const Scheme& scheme, Size size) {
   return from.layout(scheme, size.rows, size.cols) && to.layout(scheme, size.rows, size.cols);
 }
 
+// GPTQ v1 cannot hold a zero point of 0.
+QuantizedWeight without_zero_points_of_0(QuantizedWeight weight) {
+  if (weight.scheme.offset != Offset::kZero) return weight;
+  TensorBuilder zeros = *TensorBuilder::make(DType::kI16, weight.zeros.shape);
+  const std::int16_t lowest = static_cast<std::int16_t>(-(1 << (weight.scheme.bits - 1)));
+  std::ranges::transform(weight.zeros.as<std::int16_t>(), zeros.as<std::int16_t>().begin(),
+                         [&](std::int16_t zero) { return std::max<int>(zero, lowest + 1); });
+  weight.zeros = std::move(zeros).finish();
+  return weight;
+}
+
 TEST(Direct, GivesWhatTheNeutralFormGives) {
   for (const DirectPath& path : direct_paths()) {
     int held = 0;
     for (const Scheme& scheme : integer_schemes()) {
       for (const Size size : kSizes) {
         if (!holds_both_ways(path, scheme, size)) continue;
-        const auto weight = random_weight(scheme, size.rows, size.cols);
+        const auto weight = without_zero_points_of_0(random_weight(scheme, size.rows, size.cols));
         const auto parts = find_codec(path.from)->encode(weight);
         ASSERT_TRUE(parts) << parts.error().message();
         const auto neutral = find_codec(path.to)->encode(weight);

@@ -1,5 +1,5 @@
 // GPTQ v1 (codec/gptq_layout.h) as AutoGPTQ and most others write it: each zero point minus one.
-// Readers disagree on a zero point of 0, so that only symmetric weights are written.
+// Readers disagree on a zero point of 0, so that none is written.
 
 #include "codec/codec.h"
 #include "codec/gptq_layout.h"

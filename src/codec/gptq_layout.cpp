@@ -227,10 +227,7 @@ Result<Tensor> gptq_pack_zeros(const GptqRules& rules, const QuantizedWeight& we
   return std::move(out).finish();
 }
 
-bool gptq_holds(const GptqRules& rules, const Scheme& scheme) {
-  return reads(rules, scheme) &&
-         (scheme.offset == Offset::kNone || rules.zeros != GptqZeros::kFieldMinusOne);
-}
+bool gptq_holds(const GptqRules& rules, const Scheme& scheme) { return reads(rules, scheme); }
 
 std::optional<Scheme> gptq_scheme_of(const GptqRules& rules, const WeightParts& parts,
                                      const Scheme& declared) {

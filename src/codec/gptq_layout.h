@@ -33,7 +33,7 @@ struct GptqRules {
   bool planar = false;  // every 32 codes are planes of 4, 2 and 1 bits, not one stream
 };
 
-// What every v1 reader agrees on is symmetric: v1 has no zero point of 0 that all read alike.
+// A zero point of 0, which readers of v1 do not read alike, is for gptq_encode() to refuse.
 bool gptq_holds(const GptqRules& rules, const Scheme& scheme);
 std::optional<Scheme> gptq_scheme_of(const GptqRules& rules, const WeightParts& parts,
                                      const Scheme& declared);

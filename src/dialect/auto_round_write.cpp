@@ -70,8 +70,10 @@ const Codec* auto_round_codec_for(const Scheme& scheme) {
   if (scheme.permuted) return nullptr;  // its files have no g_idx
   for (const Layout& layout : kLayouts) {
     const Codec* codec = find_codec(layout.codec);
-    const bool is_awq = layout.codec == "awq-gemm";
-    if (codec->holds(scheme) && !(is_awq && scheme.offset == Offset::kNone)) return codec;
+    const bool symmetric = scheme.offset == Offset::kNone;
+    const bool is_own =
+        layout.codec == "gptq" ? symmetric : layout.codec != "awq-gemm" || !symmetric;
+    if (codec->holds(scheme) && is_own) return codec;
   }
   return nullptr;
 }

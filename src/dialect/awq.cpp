@@ -328,6 +328,7 @@ const Dialect k_dialect_awq = {
     .resolve = resolve,
     .writer = writer,
     .codec_for = awq_codec_for,
+    .layouts = kAwqLayouts,
     .quantization_config = awq_quantization_config,
     .quant_methods = kMethod,
 };

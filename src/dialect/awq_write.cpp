@@ -64,7 +64,7 @@ Result<Json> awq_quantization_config(const ConfigRequest& request) {
   RQ_TRY(const auto names, exclusions(request));
   Json block = Json::object();
   block.set("quant_method", "awq");
-  block.set("version", "gemm");
+  block.set("version", request.layout == nullptr ? "gemm" : request.layout->name);
   block.set("bits", 4);
   block.set("group_size", scheme.grid.is_channel() ? std::int64_t{-1} : scheme.grid.block_cols);
   block.set("zero_point", true);  // stored always: in symmetric weights they are all 8

@@ -96,6 +96,13 @@ struct TargetWeight {
   Scheme scheme;
 };
 
+// One of several layouts that a dialect's readers tell apart, by the name that its config has for
+// it.
+struct NamedLayout {
+  std::string_view name;
+  std::string_view codec;
+};
+
 struct ConfigRequest {
   const Json& config;  // the source's config.json
   const Architecture& architecture;
@@ -104,6 +111,8 @@ struct ConfigRequest {
   std::span<const TargetWeight> unquantized;
   // Scales of the KV cache that another dialect wrote go over with the weights.
   std::optional<KvCache> kv_cache = {};
+  // The layout of all weights, where it was named; else codec_for() says it.
+  const NamedLayout* layout = nullptr;
 };
 
 // Whether a dialect's readers know tensors that hold all experts of a layer.
@@ -124,6 +133,8 @@ struct Dialect {
 
   // The codec in which this dialect writes a weight of that scheme; nullptr when it cannot hold it.
   const Codec* (*codec_for)(const Scheme&) = nullptr;
+  // Layouts that may be asked for by name instead: "gptq@v2".
+  std::span<const NamedLayout> layouts = {};
   // The value of config.json's top-level quantization_config for these weights.
   Result<Json> (*quantization_config)(const ConfigRequest&) = nullptr;
   // Files besides config.json that this dialect's readers want, by name.

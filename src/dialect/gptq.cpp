@@ -157,6 +157,7 @@ const Dialect k_dialect_gptq = {
     .resolve = resolve,
     .writer = writer,
     .codec_for = gptq_codec_for,
+    .layouts = kGptqLayouts,
     .quantization_config = gptq_quantization_config,
     .side_files = gptq_side_files,
     .quant_methods = "gptq gptq_v2 gptq_marlin",

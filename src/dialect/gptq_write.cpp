@@ -30,8 +30,16 @@ Entry entry_of(const Scheme& scheme) {
           .order = scheme.permuted};
 }
 
-std::string_view format_of(const Scheme& scheme) {
-  const std::string_view codec = gptq_codec_for(scheme)->name;
+// nullptr where it cannot be held so.
+const Codec* codec_of(const ConfigRequest& request, const Scheme& scheme) {
+  if (request.layout == nullptr) return gptq_codec_for(scheme);
+  const Codec* codec = find_codec(request.layout->codec);
+  return codec->holds(scheme) ? codec : nullptr;
+}
+
+// As checkpoint_format states it.
+std::string_view format_of(const ConfigRequest& request, const Scheme& scheme) {
+  const std::string_view codec = codec_of(request, scheme)->name;
   return codec == "gptq-p" ? "gptq_p" : codec == "gptq-v2" ? "gptq_v2" : "gptq";
 }
 
@@ -122,13 +130,14 @@ Json dynamic_rules(const ConfigRequest& request, const Entry& base) {
   return rules;
 }
 
-Result<std::string_view> one_format(std::span<const TargetWeight> weights) {
-  const std::string_view format = format_of(weights.front().scheme);
-  for (const TargetWeight& weight : weights) {
-    if (format_of(weight.scheme) == format) continue;
+Result<std::string_view> one_format(const ConfigRequest& request) {
+  const TargetWeight& first = request.quantized.front();
+  const std::string_view format = format_of(request, first.scheme);
+  for (const TargetWeight& weight : request.quantized) {
+    const std::string_view own = format_of(request, weight.scheme);
+    if (own == format) continue;
     return refused(fmt::format("{} needs checkpoint_format {}, {} needs {}: gptq states one",
-                               printable(weights.front().module), format, printable(weight.module),
-                               format_of(weight.scheme)));
+                               printable(first.module), format, printable(weight.module), own));
   }
   return format;
 }
@@ -136,8 +145,10 @@ Result<std::string_view> one_format(std::span<const TargetWeight> weights) {
 }  // namespace
 
 const Codec* gptq_codec_for(const Scheme& scheme) {
-  for (const std::string_view name : {"gptq", "gptq-v2", "gptq-p"}) {
-    const Codec* codec = find_codec(name);
+  // Whether v1 can hold zero points, only the numbers tell.
+  const bool symmetric = scheme.offset == Offset::kNone;
+  for (const NamedLayout& layout : std::span(kGptqLayouts).subspan(symmetric ? 0 : 1)) {
+    const Codec* codec = find_codec(layout.codec);
     if (codec->holds(scheme)) return codec;
   }
   return nullptr;
@@ -146,11 +157,11 @@ const Codec* gptq_codec_for(const Scheme& scheme) {
 Result<Json> gptq_quantization_config(const ConfigRequest& request) {
   if (request.quantized.empty()) return refused("gptq needs a quantised weight");
   for (const TargetWeight& weight : request.quantized) {
-    if (gptq_codec_for(weight.scheme) != nullptr) continue;
+    if (codec_of(request, weight.scheme) != nullptr) continue;
     return refused(
         fmt::format("{}: gptq cannot hold {}", printable(weight.module), describe(weight.scheme)));
   }
-  RQ_TRY(const std::string_view format, one_format(request.quantized));
+  RQ_TRY(const std::string_view format, one_format(request));
   const Entry base = most_common(request.quantized);
   const bool head = std::ranges::any_of(request.quantized, [](const TargetWeight& weight) {
     return weight.place.role == Role::kLmHead;

@@ -303,8 +303,7 @@ std::optional<Chain> find_chain(const Scheme& source, const Target& target, std:
 }
 
 const Codec* writer_of(const Scheme& scheme, const Target& target) {
-  if (target.dialect->codec_for == nullptr) return nullptr;
-  const Codec* codec = target.dialect->codec_for(scheme);
+  const Codec* codec = target.codec_for(scheme);
   const bool writes = codec != nullptr && codec->encode != nullptr && codec->layout != nullptr;
   return writes ? codec : nullptr;
 }

@@ -177,6 +177,8 @@ TEST(LossSet, OrdersByTheHeaviestLoss) {
 
 TEST(Target, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(parse_target("nonsense").error().code(), ErrorCode::kUsage);
+  EXPECT_EQ(parse_target("gptq@v3").error().code(), ErrorCode::kUsage);
+  EXPECT_EQ(parse_target("lmdeploy@v2").error().code(), ErrorCode::kUsage);
   EXPECT_EQ(parse_target("dense:f64").error().code(), ErrorCode::kUsage);
   EXPECT_EQ(parse_target("lmdeploy:int9").error().code(), ErrorCode::kUsage);
 }

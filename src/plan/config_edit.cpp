@@ -86,7 +86,8 @@ Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
                                                       .architecture = checkpoint.architecture(),
                                                       .quantized = request.quantized,
                                                       .unquantized = request.unquantized,
-                                                      .kv_cache = plan.kv_cache}),
+                                                      .kv_cache = plan.kv_cache,
+                                                      .layout = plan.target.layout}),
             plan.target.dialect->name);
   config.set(kBlock, std::move(block));
   return config;
@@ -99,7 +100,8 @@ Result<std::map<std::string, Json>> side_documents(const Checkpoint& checkpoint,
                                           .architecture = checkpoint.architecture(),
                                           .quantized = request.quantized,
                                           .unquantized = request.unquantized,
-                                          .kv_cache = plan.kv_cache});
+                                          .kv_cache = plan.kv_cache,
+                                          .layout = plan.target.layout});
 }
 
 }  // namespace requant

@@ -471,6 +471,13 @@ class Planner {
       RQ_TRY(plan_.config, edit_config(checkpoint_, plan_));
     }
     plan_.config_changes = !(plan_.config == checkpoint_.config());
+    // What some tools state there belongs to the layout that stays (torchao). Of several files each
+    // speaks of its own tensors.
+    const Source& source = checkpoint_.source();
+    if (request_.keep_config && source.files().size() == 1) {
+      plan_.metadata = source.metadata();
+      plan_.metadata.emplace("format", "pt");
+    }
     RQ_TRY(plan_.files, plan_side_files(checkpoint_, request_.tokenizer_from));
     RQ_TRY(const auto documents, side_documents(checkpoint_, plan_));
     for (const auto& [name, document] : documents) {

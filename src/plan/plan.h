@@ -110,6 +110,7 @@ struct Plan {
   std::vector<SideFile> files;  // config.json is not among them
   Json config;
   bool config_changes = true;
+  std::map<std::string, std::string> metadata = {{"format", "pt"}};  // of each weight file
 
   LossSet losses;    // certain
   LossSet possible;  // not certain

@@ -114,7 +114,7 @@ Result<Route> requantising_route(const Weight& weight, Route route, const Target
   chain->leave = rules.leave;
   chain->searches_scales = rules.searches_scales;
   route.chain = *std::move(chain);
-  route.to = target.dialect->codec_for(route.chain.result);
+  route.to = target.codec_for(route.chain.result);
   route.cols = weight.cols;
   return route;
 }
@@ -158,9 +158,7 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
   if (target.is_dense()) return dense_route(weight, std::move(route), dense_dtype(target, config));
   // A config that is written anew states the layout that the dialect writes, not another of its
   // own.
-  const bool stays =
-      rules.keep_config || (target.dialect->codec_for != nullptr &&
-                            target.dialect->codec_for(weight.scheme) == weight.codec);
+  const bool stays = rules.keep_config || target.codec_for(weight.scheme) == weight.codec;
   if (&from == target.dialect && stays && has_named_scheme(target, weight.scheme)) {
     route.to = weight.codec;
     route.verbatim = true;
@@ -177,7 +175,7 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
     chain->repairs_zero_rows = route.chain.repairs_zero_rows;
     chain->leave = rules.leave;
     route.chain = *std::move(chain);
-    route.to = target.dialect->codec_for(route.chain.result);
+    route.to = target.codec_for(route.chain.result);
     if (route.chain.grid && route.chain.grid->is_group()) route.cols = weight.cols;
   }
   find_carried(weight, route);

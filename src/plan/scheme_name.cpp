@@ -190,7 +190,18 @@ bool add_grid_word(std::string_view word, SchemeRequest& request) {
   return true;
 }
 
+bool add_scale_dtype(DType dtype, SchemeRequest& request) {
+  Scheme& scheme = request.scheme;
+  const bool free = !scheme.outer && !scheme.grid.flat && scheme.scale_dtype != DType::kF8E8M0;
+  scheme.scale_dtype = free ? dtype : scheme.scale_dtype;
+  request.fixes_scales = free;
+  return free;
+}
+
 bool add_word(std::string_view word, SchemeRequest& request) {
+  if (word == "f32") return add_scale_dtype(DType::kF32, request);
+  if (word == "bf16") return add_scale_dtype(DType::kBF16, request);
+  if (word == "f16") return add_scale_dtype(DType::kF16, request);
   if (word == "static") return make_static(request);
   if (word == "ue8m0") return make_powers(request.scheme);
   if (request.scheme.grid.flat) return add_flat_word(word, request.scheme);
@@ -214,7 +225,7 @@ Error no_scheme(std::string_view text) {
   for (const Named& named : kNames) names.emplace_back(named.name);
   return usage(
       fmt::format("{} is no scheme here; there are {}, each with -gN, -channel, -tensor, -block, "
-                  "-asym, -static, -ue8m0, -nested where that makes sense",
+                  "-asym, -static, -ue8m0, -nested, -f32, -bf16, -f16 where that makes sense",
                   in_quotes(text), join(names, ", ")));
 }
 
@@ -238,6 +249,7 @@ bool satisfies(const Scheme& scheme, const SchemeRequest& request) {
   return scheme.element == wanted.element && scheme.bits == wanted.bits &&
          (!request.fixes_grid || scheme.grid == wanted.grid) &&
          (!request.fixes_offset || scheme.offset == wanted.offset) &&
+         (!request.fixes_scales || scheme.scale_dtype == wanted.scale_dtype) &&
          (!request.fixes_activations || scheme.activations == wanted.activations) &&
          scheme.codebook == wanted.codebook &&
          (wanted.element == Element::kInt ||

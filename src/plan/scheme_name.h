@@ -10,7 +10,8 @@
 namespace requant {
 
 // A scheme as people write it:
-// NAME[-gN|-channel|-tensor|-block][-asym|-sym][-static][-ue8m0][-nested], such as "w4a16-g32",
+// NAME[-gN|-channel|-tensor|-block][-asym|-sym][-static][-ue8m0][-nested][-f32|-bf16|-f16],
+// the last of the scales, such as "w4a16-g32",
 // "fp8-block", "int8", "nvfp4", "fp8-tensor-static", "nf4-nested".
 struct SchemeRequest {
   std::string text;
@@ -19,7 +20,8 @@ struct SchemeRequest {
   bool fixes_grid = false;
   bool fixes_offset = false;
   bool fixes_activations = false;
-  bool is_static = false;  // "-static": the scale of activations is given, --input-scales
+  bool fixes_scales = false;  // their dtype
+  bool is_static = false;     // "-static": the scale of activations is given, --input-scales
 };
 
 // kUsage, with the names there are, for a text that is no scheme.

@@ -30,6 +30,15 @@ TEST(SchemeName, WordsChangeGridAndOffset) {
   EXPECT_EQ(scheme_of("mxfp6-e2m3").element, Element::kE2M3);
 }
 
+TEST(SchemeName, WordsFixTheScales) {
+  EXPECT_EQ(scheme_of("w8a8-bf16").scale_dtype, DType::kBF16);
+  Scheme scheme = scheme_of("w4a16-f16");
+  EXPECT_TRUE(satisfies(scheme, *parse_scheme("w4a16-f16")));
+  scheme.scale_dtype = DType::kBF16;
+  EXPECT_FALSE(satisfies(scheme, *parse_scheme("w4a16-f16")));
+  EXPECT_TRUE(satisfies(scheme, *parse_scheme("w4a16")));
+}
+
 TEST(SchemeName, WordsMakeActivationsStatic) {
   EXPECT_EQ(scheme_of("fp8-tensor-static").activations,
             Activations::static_tensor(Element::kE4M3Fn));
@@ -49,7 +58,7 @@ TEST(SchemeName, RefusesWhatMakesNoSense) {
   for (const char* text :
        {"", "w4", "int9", "w4a16-g0", "w4a16-gx", "fp8-asym", "mxfp4-g16", "nvfp4-channel",
         "w4a16-", "nf4-asym", "nf4-nested-nested", "fp4-channel", "w8a16-static", "mxfp4-static",
-        "int8-ue8m0", "fp8-ue8m0", "nf4-static"}) {
+        "int8-ue8m0", "fp8-ue8m0", "nf4-static", "mxfp4-bf16", "nf4-f16"}) {
     const auto request = parse_scheme(text);
     ASSERT_FALSE(request) << text;
     EXPECT_EQ(request.error().code(), ErrorCode::kUsage);

@@ -59,9 +59,8 @@ Result<void> ShardSet::open(std::uint32_t shard) {
   File& file = *files_[shard];
   const std::lock_guard lock(file.opening);
   if (file.writer) return {};
-  RQ_TRY(
-      SafetensorsWriter writer,
-      SafetensorsWriter::create(partial_path(shard), tensors_of(plan_, shard), {{"format", "pt"}}));
+  RQ_TRY(SafetensorsWriter writer,
+         SafetensorsWriter::create(partial_path(shard), tensors_of(plan_, shard), plan_.metadata));
   file.descriptor = ::open(partial_path(shard).c_str(), O_WRONLY | O_CLOEXEC);
   file.writer.emplace(std::move(writer));
   return {};

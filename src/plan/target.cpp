@@ -33,6 +33,16 @@ Result<void> check_dtype(std::string_view name) {
       fmt::format("{} is no scheme here; there are {}", in_quotes(name), join(names, ", ")));
 }
 
+Result<const NamedLayout*> find_layout(const Dialect& dialect, std::string_view name) {
+  std::vector<std::string> names;
+  for (const NamedLayout& layout : dialect.layouts) {
+    if (layout.name == name) return &layout;
+    names.emplace_back(layout.name);
+  }
+  return usage(fmt::format("{} is no layout here; there are {}", in_quotes(name),
+                           names.empty() ? "none that can be named" : join(names, ", ")));
+}
+
 bool can_write(const Dialect& dialect) {
   return dialect.name == kDense || dialect.quantization_config != nullptr;
 }
@@ -41,9 +51,18 @@ bool can_write(const Dialect& dialect) {
 
 bool Target::is_dense() const { return dialect->name == kDense; }
 
+const Codec* Target::codec_for(const Scheme& wanted) const {
+  if (layout == nullptr)
+    return dialect->codec_for == nullptr ? nullptr : dialect->codec_for(wanted);
+  const Codec* codec = find_codec(layout->codec);
+  return codec->holds(wanted) ? codec : nullptr;
+}
+
 Result<Target> parse_target(std::string_view text) {
   const std::size_t colon = text.find(':');
-  const std::string_view name = text.substr(0, colon);
+  const std::string_view place = text.substr(0, colon);
+  const std::size_t at = place.find('@');
+  const std::string_view name = place.substr(0, at);
   Target target;
   target.dialect = find_dialect(name);
   if (target.dialect == nullptr) {
@@ -56,6 +75,9 @@ Result<Target> parse_target(std::string_view text) {
   }
   if (!can_write(*target.dialect)) {
     return refused(fmt::format("{} is read, not written", target.dialect->name));
+  }
+  if (at != std::string_view::npos) {
+    RQ_TRY_IN(target.layout, find_layout(*target.dialect, place.substr(at + 1)), name);
   }
   if (colon != std::string_view::npos) target.scheme = text.substr(colon + 1);
   if (target.is_dense()) {

@@ -10,13 +10,17 @@
 
 namespace requant {
 
-// What --to asks for: DIALECT[:SCHEME].
+// What --to asks for: DIALECT[@LAYOUT][:SCHEME].
 struct Target {
   const Dialect* dialect = nullptr;           // never null once parsed
   std::string scheme;                         // "int8", "bf16"; empty: the source's own
   std::optional<SchemeRequest> request = {};  // `scheme` of a dialect that quantises
 
+  const NamedLayout* layout = nullptr;  // nullptr: the one that the dialect chooses
+
   bool is_dense() const;
+  // In which it writes a weight of that scheme; nullptr when it cannot hold it.
+  const Codec* codec_for(const Scheme& wanted) const;
 };
 
 // kUsage for a dialect or scheme that is not known, kRefused for a dialect that is only read.

@@ -6,6 +6,7 @@ of the folder that comes back are the source's, byte for byte.
 """
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Row:
 
     @property
     def target_library(self) -> str:
-        return self.library or TARGET_LIBRARY[self.to.partition(":")[0]]
+        return self.library or TARGET_LIBRARY[re.split("[@:]", self.to)[0]]
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,14 @@ GROUPS = (
         Row("awq-ct", AWQ128, "autoawq", CT, "awq"),
         Row("awq-g32-ct", AWQ32, "autoawq", CT, "awq"),
         Row("awq-bf16-ct", llama("gptqmodel", "awq-gemm-w4g128"), "autoawq", CT, "awq"),
-        Row("awq-gemv-ct", llama("autoawq", "gemv-w4g128"), None, CT),
+        Row("awq-gemv-ct", llama("autoawq", "gemv-w4g128"), None, CT, "awq@gemv"),
         Row("ct-asym-awq", CT_ASYM, CT, "awq", CT),
     )),
     Group("AWQ, compressed-tensors asymmetric <-> GPTQ v2", (
         Row("awq-gptq", AWQ128, "autoawq", "gptq", "awq"),
         Row("ct-asym-gptq", CT_ASYM, CT, "gptq", CT),
         Row("gptq-w2-asym-ct", llama("gptqmodel", "gptq-w2g32-asym"), "gptqmodel", CT),
-        Row("gptq-planar-w3-asym-ct", llama("gptqmodel", "gptq_p-w3g64-asym"), "gptqmodel", CT),
+        Row("gptq-planar-w3-asym-ct", llama("gptqmodel", "gptq_p-w3g64-asym"), "gptqmodel", CT, "gptq@planes"),
     )),
     Group("symmetric integers among compressed-tensors, GPTQ v1, AWQ, ModelOpt, Quark", (
         Row("ct-gptq", CT_SYM, CT, "gptq", CT),
@@ -89,26 +90,29 @@ GROUPS = (
         Row("gptq-ct", GPTQ_SYM, "gptqmodel", CT, "gptq"),
         Row("gptq-awq", GPTQ_SYM, "gptqmodel", "awq", "gptq"),
         Row("gptq-modelopt", GPTQ_SYM, "gptqmodel", "modelopt", "gptq"),
-        Row("gptq-v2-ct", llama("gptqmodel", "gptq_v2-w4g128-sym"), "gptqmodel", CT),
+        Row("gptq-v2-ct", llama("gptqmodel", "gptq_v2-w4g128-sym"), "gptqmodel", CT, "gptq@v2"),
         Row("gptq-w5-ct", llama("gptqmodel", "gptq-w5g64"), "gptqmodel", CT, "gptq"),
         Row("gptq-rules-ct", llama("gptqmodel", "gptq-dynamic-mixed"), "gptqmodel", CT, "gptq"),
         Row("gptq-lm-head-ct", llama("gptqmodel", "gptq-w4g32-lmhead"), "gptqmodel", CT, "gptq"),
         Row("autogptq-w3-ct", llama("autogptq0.7.1", "w3g128-sym"), None, CT, "gptq"),
         Row("auto-round-ct", llama("autoround", "auto_round-w4g128"), None, CT),
-        Row("quark-ct", llama("quark", "int4_wo_128"), "quark", CT),
-        Row("quark-awq", llama("quark", "int4_wo_128"), "quark", "awq"),
-        Row("quark-asym-gptq", llama("quark", "uint4_wo_128"), "quark", "gptq"),
+        Row("quark-ct", llama("quark", "int4_wo_128"), "quark", CT, "quark"),
+        Row("quark-awq", llama("quark", "int4_wo_128"), "quark", "awq", "quark"),
+        Row("quark-asym-gptq", llama("quark", "uint4_wo_128"), "quark", "gptq", "quark"),
+        Row("ct-quark", CT_SYM, CT, "quark", CT),
         Row("experts-ct-awq", "llmcompressor__W4A16-g32__tiny_qwen3moe", CT, "awq", CT),
     )),
     Group("GPTQ desc_act to a format with g_idx (compressed-tensors up to 0.18, GPTQ)", (
-        Row("gptq-order-ct", llama("gptqmodel", "gptq-w4g32-asym-descact"), "gptqmodel", CT, library="compressed-tensors-0.17"),
-        Row("autogptq-order-ct", llama("autogptq0.7.1", "w4g128-asym-descact"), None, CT, library="compressed-tensors-0.17"),
+        Row("gptq-order-ct", llama("gptqmodel", "gptq-w4g32-asym-descact"), "gptqmodel", CT, "gptq@v1",
+            library="compressed-tensors-0.17"),
+        Row("autogptq-order-ct", llama("autogptq0.7.1", "w4g128-asym-descact"), None, CT, "gptq@v1",
+            library="compressed-tensors-0.17"),
         Row("ct-order-gptq", llama("llmcompressor0.5.1", "W4A16-actorder-group-g128"), "compressed-tensors-0.17", "gptq", CT),
     )),
     Group("groups of 128 to 32; channels to groups", (
-        Row("awq-g128-ct-g32", AWQ128, "autoawq", f"{CT}:w4a16-g32-asym"),
-        Row("ct-g128-gptq-g32", CT_SYM, CT, "gptq:w4a16-g32"),
-        Row("ct-channel-awq-g128", llama("llmcompressor", "W4A16-channel"), CT, "awq:w4a16-g128"),
+        Row("awq-g128-ct-g32", AWQ128, "autoawq", f"{CT}:w4a16-g32-asym", "awq:w4a16-g128"),
+        Row("ct-g128-gptq-g32", CT_SYM, CT, "gptq:w4a16-g32", f"{CT}:w4a16-g128"),
+        Row("ct-channel-awq-g128", llama("llmcompressor", "W4A16-channel"), CT, "awq:w4a16-g128", f"{CT}:w4a16-channel"),
     )),
     Group("integers to wider ones", (
         Row("ct-w4-w8", CT_SYM, CT, f"{CT}:w8a16-g128"),
@@ -118,9 +122,9 @@ GROUPS = (
         Row("lmdeploy-int8-ct", "lmdeploy__sq-int8-v072__tiny-internvl25", "lmdeploy", CT, "lmdeploy"),
         Row("lmdeploy-fp8-ct", "lmdeploy__sq-fp8-v072__tiny-internvl25", "lmdeploy", CT, "lmdeploy"),
         Row("lmdeploy-fp8-internlm2-ct", "lmdeploy__sq-fp8-v072__tiny-internlm2", "lmdeploy", CT, "lmdeploy"),
-        Row("ct-int8-lmdeploy", llama("llmcompressor", "W8A8"), CT, "lmdeploy"),
-        Row("ct-fp8-lmdeploy", llama("llmcompressor", "FP8_DYNAMIC"), CT, "lmdeploy"),
-        Row("quark-fp8-lmdeploy", llama("quark", "ptpc_fp8"), "quark", "lmdeploy"),
+        Row("ct-int8-lmdeploy", llama("llmcompressor", "W8A8"), CT, "lmdeploy", f"{CT}:w8a8-bf16"),
+        Row("ct-fp8-lmdeploy", llama("llmcompressor", "FP8_DYNAMIC"), CT, "lmdeploy", f"{CT}:fp8-bf16"),
+        Row("quark-fp8-lmdeploy", llama("quark", "ptpc_fp8"), "quark", "lmdeploy", "quark:fp8-bf16"),
         Row("fbgemm-ct", llama("byhand", "fbgemm_fp8"), None, CT, "fbgemm_fp8"),
     )),
     Group("FP8 per tensor -> channel -> block", (
@@ -131,11 +135,12 @@ GROUPS = (
     Group("FP8 blocks: DeepSeek <-> compressed-tensors <-> ModelOpt FP8_PB_WO", (
         Row("fp8-block-ct", FINE, "transformers", CT, "fp8"),
         Row("fp8-block-experts-ct", "transformers__finegrained_fp8__tiny_qwen3moe", "transformers", CT, "fp8"),
-        Row("fp8-block-e8m0-ct", FINE_E8M0, "transformers", CT),
+        Row("fp8-block-e8m0-ct", FINE_E8M0, "transformers", CT, "fp8"),
+        Row("fp8-block-e8m0-mxfp8", FINE_E8M0, "transformers", f"{CT}:mxfp8"),
         Row("ct-block-fp8", llama("llmcompressor", "FP8_BLOCK"), CT, "fp8", CT),
         Row("modelopt-block-ct", llama("modelopt", "FP8_PB_WO"), "modelopt", CT, "modelopt"),
         Row("fp8-block-modelopt", FINE, "transformers", "modelopt", leave=NO_ACTIVATIONS),
-        Row("ct-block-modelopt", llama("llmcompressor", "FP8_BLOCK"), CT, "modelopt", leave=NO_ACTIVATIONS),
+        Row("ct-block-modelopt", llama("llmcompressor", "FP8_BLOCK"), CT, "modelopt", CT, leave=NO_ACTIVATIONS),
     )),
     Group("experts in one tensor: gpt-oss MXFP4 <-> compressed-tensors", (
         Row("gpt-oss-ct", "byhand__mxfp4__tiny_gptoss", "transformers", CT, "mxfp4"),
@@ -143,9 +148,11 @@ GROUPS = (
     Group("MXFP4 and MXFP8 among compressed-tensors, ModelOpt, Quark", (
         Row("ct-mxfp4-modelopt", llama("llmcompressor", "MXFP4"), CT, "modelopt", CT),
         Row("modelopt-mxfp4-ct", llama("modelopt", "MXFP4"), "modelopt", CT, "modelopt"),
-        Row("quark-mxfp4-ct", llama("quark", "mxfp4"), "quark", CT),
-        Row("quark-mxfp4-modelopt", llama("quark", "mxfp4"), "quark", "modelopt"),
-        Row("quark-mxfp6-ct", llama("quark", "mxfp6_e2m3"), "quark", CT),
+        Row("quark-mxfp4-ct", llama("quark", "mxfp4"), "quark", CT, "quark"),
+        Row("quark-mxfp4-modelopt", llama("quark", "mxfp4"), "quark", "modelopt", "quark"),
+        Row("quark-mxfp6-ct", llama("quark", "mxfp6_e2m3"), "quark", CT, "quark"),
+        Row("ct-mxfp4-nvfp4", llama("llmcompressor", "MXFP4"), CT, f"{CT}:nvfp4",
+            leave=NO_ACTIVATIONS),
         Row("ct-mxfp8-modelopt", llama("llmcompressor", "MXFP8"), CT, "modelopt", CT),
     )),
 )
