@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/output_folder.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "plan/contradiction.h"
 #include "plan/receipt.h"
@@ -92,7 +93,8 @@ ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan, bool lists
     out.shards.push_back({shard.file, shard.bytes, shard.outputs.size()});
   }
   for (const SideFile& file : plan.files) {
-    out.files.push_back({file.name, std::string(name_of(file.action)), file.reason});
+    out.files.push_back(
+        {printable(file.name, 4096), std::string(name_of(file.action)), file.reason});
   }
   for (const PlannedLoss& loss : plan.loss_list) {
     out.losses.push_back({std::string(name_of(loss.loss)), std::string(meaning_of(loss.loss)),

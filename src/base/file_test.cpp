@@ -48,5 +48,17 @@ TEST(File, BoundsSmallFiles) {
   EXPECT_FALSE(read_small_file(folder / "f", 9));
 }
 
+TEST(File, SaysThatAFileShrank) {
+  const TemporaryFolder folder;
+  write_file(folder / "f", std::string(1 << 20, 'x'));
+  const auto file = File::open(folder / "f");
+  ASSERT_TRUE(file);
+  std::filesystem::resize_file(folder / "f", 4096);
+  const auto bytes = file->read_at(0, 1 << 20);
+  ASSERT_FALSE(bytes);
+  EXPECT_EQ(bytes.error().code(), ErrorCode::kCorrupt);
+  EXPECT_NE(bytes.error().message().find("the file ends at byte 4096"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace requant

@@ -132,6 +132,13 @@ TEST(Safetensors, RefusesNamesThatTerminalsOrCStringsWouldMisread) {
             "accepted");
 }
 
+TEST(Safetensors, BoundsDimensionsBesideOneOfZero) {
+  EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[0,1099511627776],"data_offsets":[0,0]}})", 0),
+            "accepted");
+  EXPECT_EQ(message_of(R"({"a":{"dtype":"U8","shape":[0,1099511627777],"data_offsets":[0,0]}})", 0),
+            "case.safetensors: a: a dimension of 1099511627777, expected at most 2^40");
+}
+
 TEST(Safetensors, SaysWhatAFileOfAnotherKindIs) {
   const auto message = [](std::string_view bytes) { return open_bytes(bytes).error().message(); };
   EXPECT_NE(message("version https://git-lfs.github.com/spec/v1\n").find("git-lfs"),

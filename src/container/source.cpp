@@ -11,6 +11,19 @@
 namespace requant {
 namespace {
 
+// Beside a dimension of 0 the others may claim anything. Within this, a size times a small constant
+// fits in 64 bits, which everybody who computes with shapes relies on.
+constexpr std::int64_t kMaxDimension = std::int64_t{1} << 40;
+
+Result<void> check_dimensions(const TensorInfo& tensor) {
+  for (const std::int64_t size : tensor.shape) {
+    if (size <= kMaxDimension) continue;
+    return corrupt(fmt::format("{}: a dimension of {}, expected at most 2^40",
+                               printable(tensor.name), size));
+  }
+  return {};
+}
+
 // Sorts places instead of the tensors themselves, which are much dearer to move.
 void sort_by_name(std::vector<TensorInfo>& tensors) {
   const auto order = natural_order(
@@ -31,6 +44,7 @@ Result<Source> Source::make(Parts parts) {
   source.by_name_ = NameIndex(tensors.size());
   const auto name_of = [&](std::uint32_t i) { return std::string_view(tensors[i].name); };
   for (std::uint32_t i = 0; i < tensors.size(); ++i) {
+    RQ_CHECK_IN(check_dimensions(tensors[i]), source.files()[tensors[i].file].label());
     std::uint32_t other = 0;
     if (source.by_name_.insert(tensors[i].name, i, name_of, &other)) continue;
     const auto file_of = [&](std::size_t t) { return source.files()[tensors[t].file].label(); };

@@ -52,10 +52,12 @@ Finding finding_of(const Judgement& judgement, const Judged& judged) {
   finding.where = judgement.where;
   finding.message = (certain ? "" : "cannot tell: ") + judgement.reason;
   finding.expected = judgement.expected;
-  finding.observed = judgement.observed;
+  finding.observed = printable(judgement.observed, 1024);
   finding.evidence = judgement.src;
   if (!certain) finding.why = "it hangs on " + judgement.unknown;
-  if (certain && !judgement.message.empty()) finding.why = "it stops with: " + judgement.message;
+  if (certain && !judgement.message.empty()) {
+    finding.why = "it stops with: " + printable(judgement.message, 1024);
+  }
   if (!rejects(judgement)) return finding;
   std::vector<std::string> ways = judgement.fixes;
   if (certain && converts_away(judgement, judged.situation)) {
