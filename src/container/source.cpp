@@ -18,8 +18,8 @@ constexpr std::int64_t kMaxDimension = std::int64_t{1} << 40;
 Result<void> check_dimensions(const TensorInfo& tensor) {
   for (const std::int64_t size : tensor.shape) {
     if (size <= kMaxDimension) continue;
-    return corrupt(fmt::format("{}: a dimension of {}, expected at most 2^40",
-                               printable(tensor.name), size));
+    return corrupt(
+        fmt::format("{}: a dimension of {}, expected at most 2^40", printable(tensor.name), size));
   }
   return {};
 }
