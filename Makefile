@@ -1,5 +1,5 @@
 # What people type. CMake does the work (CMakePresets.json); each target installs what it lacks.
-.PHONY: all release dev demo test bench format check clean
+.PHONY: all release dev demo test fuzz bench format check clean
 CORPUS ?= ../shared/corpus
 # Objects are shared between clones: ccache sees paths relative to the build folder.
 export CCACHE_BASEDIR := $(CURDIR)
@@ -23,6 +23,13 @@ demo: release
 test: release dev
 	ctest --preset dev -j2
 	tools/check
+
+# All targets under libFuzzer for SECONDS each, then what is covered; `tests/fuzz/run.py ledger` sums up.
+SECONDS ?= 600
+fuzz: build/.packages
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target fuzz_judge
+	tools/stage_fuzz $(SECONDS)
 
 bench: build/.packages
 	cmake --preset release >/dev/null

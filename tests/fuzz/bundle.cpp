@@ -1,0 +1,147 @@
+#include "bundle.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "base/text.h"
+#include "container/writer.h"
+
+namespace requant::fuzz {
+namespace {
+
+constexpr std::string_view kSection = "== ";
+constexpr std::uint64_t kFilledBytes = 1 << 20;
+constexpr std::uint64_t kPartBytes = 1 << 16;
+constexpr std::int64_t kDimension = std::int64_t{1} << 40;  // as containers have it
+constexpr std::size_t kTensors = 256;
+
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
+std::vector<BundleTensor> parse_tensors(std::string_view text) {
+  std::vector<BundleTensor> tensors;
+  while (!text.empty() && tensors.size() < kTensors) {
+    const auto words = split(take_line(text), ' ');
+    if (words.size() < 2) continue;
+    const auto dtype = dtype_named(words[1]);
+    if (!dtype) continue;
+    BundleTensor tensor{std::string(words[0]), *dtype, {}, 0};
+    for (std::size_t i = 2; i < words.size(); ++i) {
+      std::int64_t size = 0;
+      const std::string_view word = words[i];
+      const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), size);
+      if (error == std::errc()) tensor.shape.push_back(size);
+      if (error != std::errc() && word.size() == 1) tensor.fill = word[0];
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+// Bytes for the tensors, each taking on where the one before it stopped.
+class Filler {
+ public:
+  explicit Filler(std::string_view data) : data_(data) {}
+
+  void fill(const BundleTensor& tensor, std::span<char> out) {
+    if (tensor.fill == 'i') return count(tensor, out);
+    if (tensor.fill == 'z' || data_.empty()) {
+      std::ranges::fill(out, '\0');
+      return;
+    }
+    for (char& byte : out) byte = data_[at_++ % data_.size()];
+  }
+
+ private:
+  static void count(const BundleTensor& tensor, std::span<char> out) {
+    const auto width = static_cast<std::size_t>(std::max(info(tensor.dtype).bits / 8, 1));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const std::size_t element = i / width;
+      out[i] = static_cast<char>(i % width == 0 ? element / 32 : 0);
+    }
+  }
+
+  std::string_view data_;
+  std::size_t at_ = 0;
+};
+
+std::optional<std::uint64_t> bytes_of_tensor(const BundleTensor& tensor) {
+  const auto count = element_count(tensor.shape);
+  return count ? byte_size(tensor.dtype, *count) : std::nullopt;
+}
+
+}  // namespace
+
+Bundle Bundle::parse(std::string_view text) {
+  Bundle bundle;
+  while (!text.empty()) {
+    std::string_view head = take_line(text);
+    if (!head.starts_with(kSection)) continue;
+    head.remove_prefix(kSection.size());
+    if (head == "data") {
+      bundle.data = text;
+      break;
+    }
+    const std::string next = "\n" + std::string(kSection);
+    std::size_t end = text.starts_with(kSection) ? 0 : text.find(next);
+    end = std::min(end, text.size());
+    const std::string_view body = text.substr(0, end);
+    if (head == "tensors") {
+      bundle.tensors = parse_tensors(body);
+    } else {
+      bundle.files.emplace(head, body);
+    }
+    text.remove_prefix(std::min(end + (end > 0 ? 1 : 0), text.size()));
+  }
+  return bundle;
+}
+
+std::shared_ptr<const Folder> Bundle::folder() const {
+  auto folder = std::make_shared<MemoryFolder>();
+  for (const auto& [name, text] : files) folder->add(name, text);
+  std::vector<PlannedTensor> plan;
+  for (const BundleTensor& tensor : tensors) {
+    const auto same = [&](const PlannedTensor& other) { return other.name == tensor.name; };
+    if (std::ranges::any_of(plan, same)) return nullptr;
+    plan.push_back({tensor.name, tensor.dtype, tensor.shape});
+  }
+  const auto layout = safetensors_layout(plan, {{"format", "pt"}});
+  if (!layout) return nullptr;
+  MemoryFile file{layout->header, layout->header.size() + layout->data_bytes};
+  file.bytes.resize(layout->header.size() + std::min(layout->data_bytes, kFilledBytes));
+  Filler filler(data);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::uint64_t begin = layout->header.size() + layout->offsets[i];
+    const std::uint64_t size = *bytes_of_tensor(tensors[i]);
+    if (begin >= file.bytes.size()) continue;
+    filler.fill(
+        tensors[i],
+        std::span(file.bytes).subspan(begin).first(std::min(size, file.bytes.size() - begin)));
+  }
+  folder->add("model.safetensors", std::move(file));
+  return folder;
+}
+
+WeightParts Bundle::parts() const {
+  WeightParts parts;
+  Filler filler(data);
+  for (const BundleTensor& tensor : tensors) {
+    const auto size = bytes_of_tensor(tensor);
+    const bool possible =
+        std::ranges::all_of(tensor.shape, [](auto n) { return n >= 0 && n <= kDimension; });
+    if (!size || *size > kPartBytes || !possible) continue;
+    std::string bytes(*size, '\0');
+    filler.fill(tensor, bytes);
+    auto copy = Bytes::copy_of(bytes_of(bytes));
+    if (copy)
+      parts.insert_or_assign(tensor.name, Tensor{tensor.dtype, tensor.shape, *std::move(copy)});
+  }
+  return parts;
+}
+
+}  // namespace requant::fuzz

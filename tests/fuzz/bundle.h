@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/codec.h"
+#include "memory_folder.h"
+#include "tensor/tensor.h"
+
+// A whole checkpoint as a short text that mutations keep meaningful:
+//
+//   == config.json
+//   {"model_type": "llama", ...}
+//   == tensors
+//   model.layers.0.mlp.up_proj.qweight I32 8 64
+//   model.layers.0.mlp.up_proj.g_idx I32 64 i
+//   == data
+//   bytes that the tensors take in turn, over and over
+//
+// A tensor's line may end with z (zeros) or i (element k is k / 32).
+namespace requant::fuzz {
+
+struct BundleTensor {
+  std::string name;
+  DType dtype = DType::kU8;
+  Shape shape;
+  char fill = 0;
+};
+
+struct Bundle {
+  std::map<std::string, std::string, std::less<>> files;
+  std::vector<BundleTensor> tensors;
+  std::string_view data;  // of the input
+
+  static Bundle parse(std::string_view text);
+  // Its files and a safetensors file of its tensors, of which the first mebibyte is not zero.
+  // Nothing where no safetensors file can have such tensors.
+  std::shared_ptr<const Folder> folder() const;
+  // The tensors as parts of one weight; those too large are left out.
+  WeightParts parts() const;
+};
+
+}  // namespace requant::fuzz

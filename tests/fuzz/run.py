@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""The fuzz targets under libFuzzer: run them, keep what they found, and keep the count.
+
+  run.py fuzz [--seconds N] [--jobs N] [TARGET...]   exits 1 on a crash, a hang or a memory bomb, whose input is
+                                                     stored in regressions/TARGET, where ctest runs it from then on
+  run.py store [TARGET...]                           the smallest set of inputs with all coverage, into corpus/
+  run.py ledger                                      executions so far, as docs/fuzzing.md has them
+
+BUILD (build/fuzz) holds the programs, the inputs collected here and ledger.jsonl, a line a run.
+"""
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from seeds import SEEDS
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build/fuzz"
+LEDGER = BUILD / "ledger.jsonl"
+LONGEST = {"json": 512, "kernel": 128, "safetensors": 1024, "index": 1024, "pickle": 4096, "codec": 1024}
+HANG_SECONDS, MEMORY_MB = 10, 256  # a hang: ten times the promise, as other programs run beside this one
+
+
+def program(target):
+    return BUILD / "tests/fuzz" / f"fuzz_{target}"
+
+
+def unpack(path):
+    """The inputs of a pack: each after its size as a little-endian u32."""
+    content, inputs = path.read_bytes() if path.is_file() else b"", []
+    while len(content) >= 4:
+        size = struct.unpack("<I", content[:4])[0]
+        inputs.append(content[4:4 + size])
+        content = content[4 + size:]
+    return inputs
+
+
+def pack(inputs):
+    return b"".join(struct.pack("<I", len(content)) + content for content in inputs)
+
+
+def stored(target):
+    """A target's inputs in the tree; those of config are checkpoints, which two more targets take."""
+    packs = [target, "config"] if target in ("checkpoint", "rule") else [target]
+    return [content for name in packs for content in unpack(HERE / "corpus" / f"{name}.pack")]
+
+
+def write_inputs(folder, inputs):
+    folder.mkdir(parents=True, exist_ok=True)
+    for content in inputs:
+        (folder / hashlib.sha1(content).hexdigest()).write_bytes(content)
+    return folder
+
+
+def collected(target):
+    folder = BUILD / "inputs" / target
+    if not folder.is_dir():
+        write_inputs(folder, [*stored(target), *SEEDS[target]()])
+    return folder
+
+
+def environment():
+    return {**os.environ, "LLVM_PROFILE_FILE": "/dev/null",
+            "ASAN_OPTIONS": "allocator_may_return_null=1:quarantine_size_mb=16:detect_leaks=1"}
+
+
+def options(target):
+    return [f"-max_len={LONGEST.get(target, 16384)}", f"-dict={HERE / 'dictionary'}", f"-timeout={HANG_SECONDS}",
+            f"-malloc_limit_mb={MEMORY_MB}", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1"]
+
+
+def fuzz(target, seconds):
+    artifacts = BUILD / "crashes" / target
+    shutil.rmtree(artifacts, ignore_errors=True)
+    artifacts.mkdir(parents=True)
+    command = [program(target), *options(target), f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/",
+               collected(target)]
+    start = time.time()
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, errors="replace", check=False)
+    count = re.search(r"number_of_executed_units:\s*(\d+)", done.stderr)
+    if not count:  # after a crash there are no statistics
+        counts = re.findall(r"^#(\d+)", done.stderr, re.M)
+    entry = {"date": time.strftime("%Y-%m-%d"), "target": target, "seconds": round(time.time() - start),
+             "executions": int(count[1] if count else counts[-1] if counts else 0), "crash": done.returncode != 0}
+    with open(LEDGER, "a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(entry) + "\n")
+    for found in sorted(artifacts.iterdir()):
+        kept = HERE / "regressions" / target
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy(found, kept / found.name)
+    return entry, done.stderr
+
+
+def run_all(targets, seconds, jobs):
+    bad = False
+    with ThreadPoolExecutor(jobs) as pool:
+        for entry, log in pool.map(lambda target: fuzz(target, seconds), targets):
+            speed = entry["executions"] / max(entry["seconds"], 1)
+            print(f"{entry['target']:12} {entry['executions']:12,} executions {speed:10,.0f} /s", flush=True)
+            if entry["crash"]:
+                bad = True
+                print("\n".join(line for line in log.splitlines() if not re.match(r"#\d+\s+(NEW|REDUCE|pulse)", line))[-6000:])
+    return bad
+
+
+def store(target):
+    smallest = BUILD / "smallest" / target
+    shutil.rmtree(smallest, ignore_errors=True)
+    smallest.mkdir(parents=True)
+    subprocess.run([program(target), "-merge=1", f"-max_len={LONGEST.get(target, 16384)}", "-timeout=20", smallest,
+                    collected(target)], env=environment(), check=True, capture_output=True)
+    inputs = sorted((path.read_bytes() for path in smallest.iterdir()), key=lambda i: (len(i), i))
+    stored = HERE / "corpus" / f"{target}.pack"
+    stored.parent.mkdir(exist_ok=True)
+    stored.write_bytes(pack(inputs))
+    print(f"{target}: {len(inputs)} inputs, {stored.stat().st_size:,} bytes")
+
+
+def ledger():
+    rows = {}
+    for line in LEDGER.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        row = rows.setdefault(entry["target"], {"executions": 0, "seconds": 0, "crashes": 0, "last": ""})
+        row["executions"] += entry["executions"]
+        row["seconds"] += entry["seconds"]
+        row["crashes"] += entry["crash"]
+        row["last"] = max(row["last"], entry["date"])
+    print("| target | executions | seconds | per second | runs that found something | last |\n|---|---|---|---|---|---|")
+    for target, row in sorted(rows.items()):
+        print(f"| {target} | {row['executions']:,} | {row['seconds']:,} | {row['executions'] // max(row['seconds'], 1):,} | "
+              f"{row['crashes']} | {row['last']} |")
+    print(f"| all | {sum(row['executions'] for row in rows.values()):,} | {sum(r['seconds'] for r in rows.values()):,} | | | |")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["fuzz", "store", "ledger"])
+    parser.add_argument("targets", nargs="*", metavar="TARGET")
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_intermixed_args()
+    targets = arguments.targets or list(SEEDS)
+    if arguments.what == "fuzz":
+        return 1 if run_all(targets, arguments.seconds, arguments.jobs) else 0
+    if arguments.what == "ledger":
+        ledger()
+    else:
+        for target in targets:
+            store(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
