@@ -24,7 +24,7 @@ struct CheckOptions {
   int capability = 0;
   int tensor_parallel = 1;
   // What the processor that serves has, for engines on processors: "amx", or less: "avx512",
-  // "avx2"; empty: not stated.
+  // "avx2"; empty: not stated, then one with AVX-512 is taken, and reported if it needs that.
   std::string cpu;
   int timeout_seconds = 20;  // for a server to answer, where the checkpoint is behind an address
   // Tokens of one sequence for the estimate of memory; 0: no estimate.
@@ -57,6 +57,8 @@ struct CheckResult {
   std::string method;        // the engine's quantisation method; empty: unquantised
   std::string summary;       // one sentence
   int needs_capability = 0;  // the lowest that serves, where none was stated; 0: not known
+  // "avx512" or "amx", where no processor was stated and not every one serves.
+  std::string needs_cpu;
   // Errors first; the rules "edit.*" judge what people try by hand.
   std::vector<Finding> findings;
   std::vector<EngineSpan> other_versions;  // of the same engine, where the verdict differs

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "api/open.h"
@@ -51,6 +52,8 @@ Result<std::vector<Finding>> own_findings(const Checkpoint& checkpoint, const En
   return findings;
 }
 
+bool is_drift(const Finding& finding) { return finding.rule.starts_with("drift."); }
+
 // What is wrong with the checkpoint whatever the engine. An error there leaves a yes in doubt; what
 // the engine's transformers does not read makes it a no.
 void add_own_findings(const std::vector<Finding>& findings, CheckReport& report) {
@@ -62,7 +65,7 @@ void add_own_findings(const std::vector<Finding>& findings, CheckReport& report)
     if (told) continue;
     const bool is_error = finding.severity == Severity::kError;
     doubt = doubt || is_error;
-    if (is_error && finding.rule.starts_with("drift.") && unread == nullptr) unread = &finding;
+    if (is_error && is_drift(finding) && unread == nullptr) unread = &finding;
     report.findings.push_back(finding);
   }
   if (unread != nullptr && report.verdict != Verdict::kNo) {
@@ -77,48 +80,48 @@ void add_own_findings(const std::vector<Finding>& findings, CheckReport& report)
                    [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
 }
 
-// What the catalogue says against a checkpoint on each generation of transformers, asked once each.
+// What the catalogue says against a checkpoint on each generation of transformers, asked once each:
+// what is wrong whatever the engine is among `findings`.
 class Opinions {
  public:
-  explicit Opinions(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+  Opinions(const Checkpoint& checkpoint, std::span<const Finding> findings)
+      : checkpoint_(checkpoint), doubt_(first_error(findings, false)) {}
 
   std::string operator()(const EngineData& engine, Verdict& verdict) {
     if (verdict == Verdict::kNo) return "";
     const auto major = transformers_major(engine);
-    auto known = by_major_.find(major);
-    if (known == by_major_.end()) known = by_major_.emplace(major, ask(major)).first;
-    if (!known->second.unread.empty()) {
+    auto known = unread_.find(major);
+    if (known == unread_.end()) known = unread_.emplace(major, unread_by(major)).first;
+    if (!known->second.empty()) {
       verdict = Verdict::kNo;
-      return known->second.unread;
+      return known->second;
     }
-    if (known->second.doubt.empty() || verdict != Verdict::kYes) return "";
+    if (doubt_.empty() || verdict != Verdict::kYes) return "";
     verdict = Verdict::kUnknown;
-    return known->second.doubt;
+    return doubt_;
   }
 
  private:
-  struct Opinion {
-    std::string unread;  // what the engine's transformers does not read
-    std::string doubt;   // what is wrong whatever the engine
-  };
-
-  Opinion ask(std::optional<int> major) const {
-    std::vector<Finding> findings(checkpoint_.findings().begin(), checkpoint_.findings().end());
-    auto more = run_rules(
-        checkpoint_, {.depth = Depth::kHeaders,
-                      .engine = EngineNeeds{.name = "the engine", .transformers_major = major}});
-    if (more) std::ranges::move(*more, std::back_inserter(findings));
-    Opinion out;
+  static std::string first_error(std::span<const Finding> findings, bool drift) {
     for (const Finding& finding : findings) {
-      if (finding.severity != Severity::kError) continue;
-      std::string& words = finding.rule.starts_with("drift.") ? out.unread : out.doubt;
-      if (words.empty()) words = finding.where + ": " + finding.message;
+      if (finding.severity != Severity::kError || is_drift(finding) != drift) continue;
+      return finding.where + ": " + finding.message;
     }
-    return out;
+    return "";
+  }
+
+  // What the engine's transformers does not read.
+  std::string unread_by(std::optional<int> major) const {
+    const auto found = run_rules(
+        checkpoint_, {.depth = Depth::kHeaders,
+                      .engine = EngineNeeds{.name = "the engine", .transformers_major = major},
+                      .only = "drift"});
+    return found ? first_error(*found, true) : "";
   }
 
   const Checkpoint& checkpoint_;
-  std::map<std::optional<int>, Opinion> by_major_;
+  std::string doubt_;
+  std::map<std::optional<int>, std::string> unread_;
 };
 
 std::vector<EngineSpan> public_spans(const EngineRow& row) {
@@ -163,6 +166,7 @@ CheckResult public_result(CheckReport report) {
           .method = std::move(report.method),
           .summary = std::move(report.summary),
           .needs_capability = report.needs_capability,
+          .needs_cpu = std::move(report.needs_cpu),
           .findings = std::move(report.findings),
           .other_versions = {},
           .memory = {}};
@@ -223,7 +227,7 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
     add_own_findings(findings, report);
     CheckResult result = public_result(std::move(report));
     RQ_TRY(const EngineRow row,
-           check_versions(subject, id.engine, device_of(options), Opinions(checkpoint)));
+           check_versions(subject, id.engine, device_of(options), Opinions(checkpoint, findings)));
     for (EngineSpan& span : public_spans(row)) {
       if (span.verdict != result.verdict) result.other_versions.push_back(std::move(span));
     }
@@ -238,7 +242,11 @@ Result<CheckMatrix> check_everywhere(const std::filesystem::path& path,
     RQ_CHECK(check_options(options));
     RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
     const Subject subject = subject_of(checkpoint);
-    RQ_TRY(const auto rows, check_everywhere(subject, device_of(options), Opinions(checkpoint)));
+    std::vector<Finding> findings(checkpoint.findings().begin(), checkpoint.findings().end());
+    RQ_TRY(auto more, run_rules(checkpoint, {.depth = Depth::kHeaders}));
+    std::ranges::move(more, std::back_inserter(findings));
+    RQ_TRY(const auto rows,
+           check_everywhere(subject, device_of(options), Opinions(checkpoint, findings)));
     CheckMatrix matrix{.spans = {}, .memory = memory_need(subject, options)};
     for (const EngineRow& row : rows)
       std::ranges::move(public_spans(row), std::back_inserter(matrix.spans));
@@ -261,6 +269,7 @@ std::string to_json(const CheckResult& result) {
                             {"method", result.method.empty() ? Json() : Json(result.method)},
                             {"summary", result.summary}});
   if (result.needs_capability != 0) json.set("needs_capability", result.needs_capability);
+  if (!result.needs_cpu.empty()) json.set("needs_cpu", result.needs_cpu);
   Json findings = Json::array();
   for (const Finding& finding : result.findings) findings.append(finding_json(finding));
   json.set("findings", std::move(findings));

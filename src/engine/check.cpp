@@ -89,6 +89,9 @@ std::string summary_of(const CheckReport& report) {
     std::string text = engine + " loads it " + method;
     if (report.needs_capability != 0)
       text += ", from sm_" + std::to_string(report.needs_capability) + " on";
+    if (!report.needs_cpu.empty())
+      text += std::string(", on a processor with ") +
+              (report.needs_cpu == "amx" ? "AMX" : "AVX-512");
     return text;
   }
   const Finding& first = report.findings.front();
@@ -131,6 +134,7 @@ Result<CheckReport> check_known(const Subject& subject, const EngineId& id, cons
   report.engine = id;
   const Judged judged = judge_as_stated(*engine, subject, device);
   report.needs_capability = judged.lowest;
+  report.needs_cpu = judged.cpu;
   report.verdict = judged.verdict;
   report.method = judged.situation.method;
   for (const Judgement& judgement : judged.judgements) {
@@ -168,6 +172,7 @@ CheckReport between(const EngineId& id, const Neighbours& neighbours, CheckRepor
   CheckReport report = std::move(before);
   report.engine = id;
   report.needs_capability = std::max(report.needs_capability, after.needs_capability);
+  if (report.needs_cpu != "amx" && !after.needs_cpu.empty()) report.needs_cpu = after.needs_cpu;
   if (same) {
     report.summary += ", and " + neighbours.after + " gives the same verdict";
   } else {

@@ -45,6 +45,8 @@ struct Device {
   // Of the processor that serves: "amx", or less: "avx512", "avx2"; empty: not stated.
   std::string cpu = {};
 };
+// What is taken for an unstated processor.
+inline constexpr std::string_view kUsualCpu = "avx512";
 
 // What an engine would be given: a checkpoint that exists, or one that a plan would write.
 struct Subject {
@@ -67,6 +69,8 @@ struct CheckReport {
   std::string summary;  // one sentence
   // The lowest GPU capability on which this loads, where no device was stated; 0: not known.
   int needs_capability = 0;
+  // "avx512" or "amx", where no processor was stated and one without it does not do.
+  std::string needs_cpu = {};
   std::vector<Finding>
       findings;  // the reasons, errors first; degradations; edits that will not help
 };

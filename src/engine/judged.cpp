@@ -23,15 +23,39 @@ std::set<int> capabilities_of(const EngineData& engine) {
   return out;
 }
 
-void judge_again(Judged& judged, int capability) {
-  judged.device.capability = capability;
+void judge_again(Judged& judged, const Device& device) {
+  judged.device = device;
   restate(judged.situation, judged.device);
   judged.judgements = evaluate(judged.situation);
   judged.verdict = verdict_of(judged.judgements);
 }
 
+void judge_again(Judged& judged, int capability) {
+  Device device = judged.device;
+  device.capability = capability;
+  judge_again(judged, device);
+}
+
 bool is_stated(const EngineData& engine, const Device& device) {
   return device.capability != 0 || engine.capability != 0;
+}
+
+// Which processor serves is left open, and it is a processor that serves.
+bool leaves_cpu_open(const EngineData& engine, const Device& device) {
+  return engine.platform == "cpu" && device.cpu.empty();
+}
+
+// On a processor with AVX-512, as servers have; where it does not load there, on one with AMX.
+Judged judge_on_usual_cpu(const EngineData& engine, const Subject& subject, Device device) {
+  device.cpu = kUsualCpu;
+  Judged best = judge(engine, subject, device);
+  if (best.verdict == Verdict::kYes) return best;
+  Judged other = best;
+  device.cpu = "amx";
+  judge_again(other, device);
+  if (other.verdict != Verdict::kYes) return best;
+  other.cpu = device.cpu;
+  return other;
 }
 
 }  // namespace
@@ -44,6 +68,16 @@ Judged judge(const EngineData& engine, const Subject& subject, const Device& dev
 }
 
 Judged judge_as_stated(const EngineData& engine, const Subject& subject, const Device& device) {
+  if (leaves_cpu_open(engine, device)) {
+    Judged best = judge_on_usual_cpu(engine, subject, device);
+    if (best.verdict != Verdict::kYes || !best.cpu.empty()) return best;
+    Judged other = best;
+    Device least = best.device;
+    least.cpu = "avx2";
+    judge_again(other, least);
+    if (other.verdict != Verdict::kYes) best.cpu = kUsualCpu;
+    return best;
+  }
   if (is_stated(engine, device)) return judge(engine, subject, device);
   Device usual = device;
   usual.capability = kUsualCapability;
@@ -60,6 +94,7 @@ Judged judge_as_stated(const EngineData& engine, const Subject& subject, const D
 }
 
 Judged judge_briefly(const EngineData& engine, const Subject& subject, const Device& device) {
+  if (leaves_cpu_open(engine, device)) return judge_on_usual_cpu(engine, subject, device);
   if (is_stated(engine, device)) return judge(engine, subject, device);
   Device usual = device;
   usual.capability = kUsualCapability;

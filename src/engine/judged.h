@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "engine/evaluate.h"
@@ -14,6 +15,8 @@ struct Judged {
   Verdict verdict = Verdict::kUnknown;
   // The lowest capability that gives a yes, where no device was stated; 0: not looked for.
   int lowest = 0;
+  // What the processor has to have, where none was stated and not every one will do.
+  std::string cpu = {};
 };
 
 // `device.capability` must be stated, or the platform have none.

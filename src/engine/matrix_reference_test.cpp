@@ -79,6 +79,8 @@ class Sample {
                                             {"scale_dtype", "scale_dtype"}}) {
       if (const Json* value = facts_.find(prefix + "." + fact)) out.set(key, *value);
     }
+    if (text(prefix + ".strategy") == "block")
+      out.set("block_structure", Json::array({Json(128), Json(128)}));
     return out;
   }
 

@@ -63,13 +63,15 @@ TEST(Matrix, AgreesWithCheckOfOneVersion) {
 }
 
 TEST(Between, IsUnknownWhereTheNeighboursDiffer) {
-  const auto checkpoint = folder("lmdeploy__awq-v072__tiny-internvl25");
-  ASSERT_TRUE(checkpoint);
-  const Subject subject = subject_of(*checkpoint);
-  const auto report = check(subject, *parse_engine("vllm@0.10.1"), {});
+  const auto experts = folder("byhand__mxfp4__tiny_gptoss");
+  ASSERT_TRUE(experts);
+  const auto report = check(subject_of(*experts), *parse_engine("vllm@0.10.1"), {});
   ASSERT_TRUE(report);
   EXPECT_EQ(report->verdict, Verdict::kUnknown);
   EXPECT_THAT(report->summary, HasSubstr("between 0.10.0 and 0.10.2"));
+  const auto checkpoint = folder("lmdeploy__awq-v072__tiny-internvl25");
+  ASSERT_TRUE(checkpoint);
+  const Subject subject = subject_of(*checkpoint);
   const auto same = check(subject, *parse_engine("vllm@0.8.3"), {});
   ASSERT_TRUE(same);
   EXPECT_EQ(same->verdict, Verdict::kNo);

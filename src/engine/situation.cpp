@@ -246,7 +246,8 @@ std::vector<BlockPlace> quantization_blocks(const Json& config) {
 
 void restate(Situation& situation, const Device& device) {
   const std::string before = situation.method;
-  situation.facts.set("dev.cc", device.capability);
+  if (situation.engine->capability == 0) situation.facts.set("dev.cc", device.capability);
+  if (!device.cpu.empty()) situation.facts.set("dev.cpu", device.cpu);
   find_method(situation);
   if (situation.method != before) {
     situation = describe(*situation.engine, *situation.subject, device);

@@ -45,7 +45,7 @@ struct Situation {
 // `device.capability` must be stated, or the platform have none.
 Situation describe(const EngineData& engine, const Subject& subject, const Device& device);
 
-// The same for another capability; cheap unless the engine then takes another method.
+// The same for another capability or processor; cheap unless the engine then takes another method.
 void restate(Situation& situation, const Device& device);
 
 // The facts of one class, standing on `situation.facts`: `situation` must outlive them.

@@ -69,6 +69,17 @@ void set_arguments(EngineFacts& facts, const std::string& prefix, const Json* ar
             !stated ? FactValue() : FactValue(structure->is_array() ? "list" : "text"));
 }
 
+// Which keys stand among the arguments at all: some releases refuse those they do not know.
+FactValue argument_keys(const Json& group) {
+  FactValue::List keys;
+  for (const std::string_view name : {"weights", "input_activations", "output_activations"}) {
+    const Json* arguments = group.find(name);
+    if (arguments == nullptr) continue;
+    for (const auto& [key, value] : arguments->members()) keys.emplace_back(key);
+  }
+  return keys;
+}
+
 // The engine takes compressed-tensors' arguments from the config, not from the tensors.
 void set_from_group(EngineFacts& facts, const Json& group, const Situation& situation) {
   const Json& block = *situation.block.block;
@@ -76,6 +87,7 @@ void set_from_group(EngineFacts& facts, const Json& group, const Situation& situ
   const FactValue own = member(group, "format", {});
   facts.set("ct.group_format", own);
   if (!own.is_null()) facts.set("ct.effective_format", own);
+  facts.set("ct.argument_keys", argument_keys(group));
   set_arguments(facts, "w", group.find("weights"));
   set_arguments(facts, "act", group.find("input_activations"));
   set_arguments(facts, "out", group.find("output_activations"));

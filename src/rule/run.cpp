@@ -42,6 +42,7 @@ Result<std::vector<Finding>> RuleRun::take() && {
 Result<std::vector<Finding>> run_rules(const Checkpoint& checkpoint, const RuleOptions& options) {
   RuleRun run(checkpoint, options);
   for (const RuleFamily* family : rule_families()) {
+    if (!options.only.empty() && family->name != options.only) continue;
     for (const Rule& rule : family->rules) {
       if (rule.look == nullptr || rule.depth > options.depth) continue;
       run.rule_ = &rule;

@@ -22,6 +22,7 @@ struct RuleOptions {
   Depth depth = Depth::kScales;
   std::optional<EngineNeeds> engine = {};
   std::uint64_t scale_bytes = ScaleTable::kBytes;  // to read at most, unless every byte is read
+  std::string_view only = {};                      // the one family to ask; empty: all
 };
 
 // One look at a checkpoint by all rules.

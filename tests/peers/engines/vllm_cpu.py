@@ -7,11 +7,10 @@ A job: name, timeout, model, and optionally
   max_tokens       greedy tokens to generate for each prompt
   score, logprobs  token ids and a file: log-probabilities over the whole vocabulary at every position of the text, as the
                    engine reports them (prompt_logprobs=-1), one row for each token after the first, float32 .npy
-  reference        such a file of another model, of an earlier job: adds kl, the mean of KL(reference || this) in nats, and
-                   top1, how often both put the same token first
-  reference_logits a safetensors file and the name of a tensor in it, one row of logits for each token: the same
+  reference        such a file of another model, of an earlier job: adds how close both are (closeness.py)
+  reference_logits a safetensors file and names of tensors in it, one row of logits for each token: the same for the nearest of them
 The answer: the dtype in use, tokens and texts, and how many modules of the loaded model use each quantisation method, by part
-of the model.
+of the model; stand_in: whether wna16.py took the place of a product. closeness.py has the measures.
 """
 import os
 
@@ -21,13 +20,13 @@ os.environ.update(VLLM_CPU_KVCACHE_SPACE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import numpy  # noqa: E402
-import safetensors.numpy  # noqa: E402
 import torch  # noqa: E402
 from vllm import LLM, SamplingParams  # noqa: E402
 import vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors  # noqa: E402,F401
 import vllm.model_executor.models.llama  # noqa: E402,F401
 
 import jobs  # noqa: E402
+from closeness import closeness, nearest  # noqa: E402
 import wna16  # noqa: E402
 
 wna16.install()
@@ -60,12 +59,6 @@ def score(llm: LLM, ids: list[int]) -> numpy.ndarray:
     return table
 
 
-def closeness(reference: numpy.ndarray, table: numpy.ndarray) -> dict:
-    reference, table = reference.astype(numpy.float64), table.astype(numpy.float64)
-    return {"kl": float((numpy.exp(reference) * (reference - table)).sum(1).mean()),
-            "top1": float((reference.argmax(1) == table.argmax(1)).mean()), "positions": len(table)}
-
-
 def work(job: dict) -> dict:
     scoring = "score" in job
     length = max(256, len(job.get("score", ())) + 16)
@@ -91,10 +84,9 @@ def work(job: dict) -> dict:
         if "reference" in job:
             answer.update(closeness(numpy.load(job["reference"]), table))
         if "reference_logits" in job:
-            path, name = job["reference_logits"]
-            logits = torch.from_numpy(safetensors.numpy.load_file(path)[name])[:-1]
-            answer.update(closeness(torch.log_softmax(logits.double(), -1).numpy()[:, :table.shape[1]], table))
-    return answer
+            path, *names = job["reference_logits"]
+            answer.update(nearest(path, names, table))
+    return {**answer, "stand_in": bool(wna16.WEIGHTS)}
 
 
 if __name__ == "__main__":

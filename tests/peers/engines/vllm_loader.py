@@ -1,4 +1,4 @@
-"""The checkpoint loader of vLLM 0.7.3's CUDA wheel, on a machine without a GPU.
+"""The checkpoint loader of vLLM's CUDA wheels (0.7.3, 0.26.0), on a machine without a GPU.
 
 Real: reading config.json, choosing the quantisation method and the scheme of each layer, creating the parameters, taking the
 weights from the files, and what each method does to them after loading. Not run: any kernel.
@@ -15,20 +15,52 @@ os.environ.update(VLLM_LOGGING_LEVEL="ERROR", VLLM_NO_USAGE_STATS="1", HF_HUB_OF
                   CUDA_VISIBLE_DEVICES="")
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+import importlib.metadata  # noqa: E402
+import inspect  # noqa: E402
+import re  # noqa: E402
 import socket  # noqa: E402
 
 import torch  # noqa: E402
 import vllm.platforms  # noqa: E402
-from vllm.platforms.cpu import CpuPlatform  # noqa: E402
 from vllm.platforms.interface import DeviceCapability, PlatformEnum  # noqa: E402
 
+OLD = importlib.metadata.version("vllm").startswith(("0.6.", "0.7."))
+if OLD:
+    from vllm.platforms.cpu import CpuPlatform as Base  # noqa: E402
+else:
+    from vllm.platforms.cuda import CudaPlatformBase as Base  # noqa: E402
 
-class CudaOnPaper(CpuPlatform):
+
+class CudaOnPaper(Base):
     """Answers every question about the device as a CUDA platform does, and keeps tensors on the CPU."""
     _enum = PlatformEnum.CUDA
     device_type = "cpu"
-    supported_quantization: list = []
+    device_name = "cpu"
+    dispatch_key = "CPU"
+    dist_backend = "gloo"
+    if OLD:
+        supported_quantization: list = []
     capability = (9, 0)
+
+    @classmethod
+    def get_device_name(cls, device_id=0):
+        return "a GPU on paper"
+
+    @classmethod
+    def get_device_total_memory(cls, device_id=0):
+        return 80 << 30
+
+    @classmethod
+    def num_compute_units(cls, device_id=0):
+        return 132
+
+    @classmethod
+    def is_fully_connected(cls, physical_device_ids):
+        return False
+
+    @classmethod
+    def set_device(cls, device):
+        """There is none."""
 
     @classmethod
     def get_device_capability(cls, device_id=0):
@@ -81,22 +113,28 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+# What the GPU is asked for only after every weight was taken: a kernel that repacks them, or the device itself.
+NO_GPU = re.compile(r"Could not run '(_\w+::\w+)|No CUDA GPUs|CUDA driver|Found no NVIDIA driver|not compiled with CUDA")
+
+
 def work(job: dict) -> dict:
     CudaOnPaper.capability = tuple(job.get("capability", (9, 0)))
+    on_cpu = {"device": "cpu"} if "device" in inspect.signature(EngineArgs).parameters else {}
     config = EngineArgs(model=job["model"], tokenizer=job["model"], skip_tokenizer_init=True, trust_remote_code=True,
                         dtype=job.get("dtype", "auto"), max_model_len=128, enforce_eager=True,
-                        device="cpu").create_engine_config()
+                        **on_cpu).create_engine_config()
     config.device_config.device = torch.device("cpu")
-    init_distributed_environment(1, 0, f"tcp://127.0.0.1:{free_port()}", 0, backend="gloo")
+    config.load_config.device = "cpu"
     with set_current_vllm_config(config):
+        init_distributed_environment(1, 0, f"tcp://127.0.0.1:{free_port()}", 0, backend="gloo")
         initialize_model_parallel(1, 1, backend="gloo")
         try:
             model = get_model(vllm_config=config)
-        except NotImplementedError as error:
-            # Every weight was taken; a method now wants to repack them with a kernel of the GPU.
-            if "Could not run '_C::" not in str(error):
+        except (NotImplementedError, RuntimeError) as error:
+            wanted = NO_GPU.search(str(error))
+            if wanted is None:
                 raise
-            return {"quantization": config.model_config.quantization, "stopped_at_kernel": str(error).split("'")[1]}
+            return {"quantization": config.model_config.quantization, "stopped_at_kernel": wanted[1] or wanted[0]}
     return {"quantization": config.model_config.quantization, "dtype": str(config.model_config.dtype),
             "model": type(model).__name__, "methods": methods(model)}
 
