@@ -1,5 +1,5 @@
 # What people type. CMake does the work (CMakePresets.json); each target installs what it lacks.
-.PHONY: all release dev demo test fuzz bench format check clean
+.PHONY: all release dev demo test fuzz bench faults format check clean
 CORPUS ?= ../shared/corpus
 # Objects are shared between clones: ccache sees paths relative to the build folder.
 export CCACHE_BASEDIR := $(CURDIR)
@@ -35,6 +35,11 @@ bench: build/.packages
 	cmake --preset release >/dev/null
 	cmake --build --preset release
 	bench/run build/release
+
+# The whole of what .ci/run samples: every call, every allocation, thousands of kills. An hour or two.
+faults: release dev
+	python3 tests/faults/run.py --requant build/release/requant --hostile $(CORPUS)/../hostile --long
+	REQUANT_FLIPS=10000 build/dev/src/plan/plan_test --gtest_filter='VerifyChecksums.*'
 
 format:
 	git ls-files -co --exclude-standard '*.cpp' '*.h' | xargs clang-format-14 -i

@@ -34,6 +34,8 @@ struct ConvertOptions {
   bool lists_tensors = false;
   bool overwrite = false;  // an earlier output of requant may be replaced
   int threads = 0;         // 0: as many as there are CPUs
+  // Told a line about what an earlier run left: that it is used, or why it is not.
+  std::function<void(const std::string& line)> notice = {};
 };
 
 // A tensor of the output.
@@ -122,6 +124,9 @@ struct ConvertReport {
   std::uint64_t repaired_weights = 0;
   std::vector<ConvertRepair> repairs;
   std::vector<ConvertLossTaken> losses;  // none: every weight has the source's values
+  // The output was there already, whole: every byte of it and of the input was compared with its
+  // receipt, and nothing was written.
+  bool was_there = false;
 };
 
 // Bytes of weights done, of all.
@@ -130,18 +135,22 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 // kRefused where the target cannot hold a weight. A loss without leave is no error here.
 Result<ConvertPlan> plan_conversion(const ConvertOptions& options);
 
-// Writes the output, which appears complete or not at all.
+// Writes the output, which appears complete or not at all. Weight files that an earlier run of the
+// same had finished before it was killed, interrupted or out of disk are taken over.
 //   kRefused      a loss without leave, an unsound weight, an output that is not ours
-//   kResource     disk, memory, another run on the same output
-//   kInterrupted  a signal; nothing is left behind
+//   kResource     disk, memory, another run on the same output; the same call goes on later
+//   kInterrupted  a signal; likewise
 Result<ConvertReport> convert(const ConvertOptions& options, const Progress& progress = {});
 
 // "schema": "requant/plan/1" and "requant/convert/1".
 std::string to_json(const ConvertPlan& plan);
 std::string to_json(const ConvertReport& report);
 
-// From now on SIGINT and SIGTERM make convert() and verify() end with kInterrupted, and leave
-// nothing behind.
+// From now on SIGINT and SIGTERM make convert(), quantize(), fix() and verify() end with
+// kInterrupted, or end the process with 130 or 143 where that takes more than 0.8 s.
 void stop_on_signals();
+
+// SIGINT or SIGTERM, where one came; else 0.
+int stop_signal();
 
 }  // namespace requant

@@ -46,4 +46,28 @@ Result<VerifyReport> verify(const VerifyOptions& options,
 // "schema": "requant/verify/1".
 std::string to_json(const VerifyReport& report);
 
+// What is not as the receipt of an output says.
+struct ChecksumDamage {
+  std::string file;
+  std::string tensor;  // empty: in no tensor's data
+  std::string what;
+};
+
+struct ChecksumReport {
+  std::vector<ChecksumDamage> damage;  // empty: every byte is as it was written
+  std::vector<std::string> unlisted;   // files that the receipt does not know
+  std::uint64_t tensors = 0;           // that were compared
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Compares every byte of an output of convert() or quantize() with the SHA-256 hashes in its
+// receipt. `threads` 0: as many as there are CPUs.
+Result<ChecksumReport> verify_checksums(
+    const std::filesystem::path& folder, int threads = 0,
+    const std::function<void(std::uint64_t, std::uint64_t)>& progress = {});
+
+// "schema": "requant/checksums/1".
+std::string to_json(const ChecksumReport& report);
+
 }  // namespace requant

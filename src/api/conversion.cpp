@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/json.h"
 #include "base/output_folder.h"
 #include "base/text.h"
 #include "base/threads.h"
@@ -11,9 +12,6 @@
 
 namespace requant {
 namespace {
-
-// Beside weights: headers, side files, the receipt.
-constexpr std::uint64_t kSpareBytes = std::uint64_t{16} << 20;
 
 struct Prepared {
   Checkpoint checkpoint;
@@ -125,22 +123,58 @@ Result<ConvertPlan> plan_now(const Conversion& conversion) {
   return describe_plan(prepared, plan, options.lists_tensors);
 }
 
+// Whatever decides the result besides the source: where this differs, so may the bytes.
+std::string options_text(const Conversion& conversion) {
+  const ConvertOptions& options = conversion.options;
+  const auto list = [](const std::vector<std::string>& texts) {
+    Json array = Json::array();
+    for (const std::string& text : texts) array.append(text);
+    return array;
+  };
+  return Json::object({{"to", options.to},
+                       {"for", options.for_engine},
+                       {"allow", list(options.allow)},
+                       {"layout", list(options.layout)},
+                       {"pad_for_tp", options.pad_for_tp},
+                       {"max_shard_bytes", options.max_shard_bytes},
+                       {"harmonise_fused", options.harmonise_fused},
+                       {"searches_scales", conversion.searches_scales},
+                       {"inputs", conversion.inputs}})
+      .dump();
+}
+
+// Fills the folder and gives it its name; or finds that another run has done so.
+Result<RunReport> fill(const Checkpoint& checkpoint, const Plan& plan, OutputFolder& folder,
+                       const RunCalls& calls) {
+  if (folder.place() == Place::kEarlierOurs && !folder.may_replace()) {
+    RQ_TRY(auto found, find_result(checkpoint, plan, folder.out()));
+    if (!found) return folder.refuse_earlier();
+    RQ_CHECK(folder.make_name_safe());
+    return *std::move(found);
+  }
+  RQ_TRY(RunReport done, run_plan(checkpoint, plan, folder, calls));
+  RQ_CHECK(folder.commit());
+  return done;
+}
+
 Result<ConvertReport> run_now(const Conversion& conversion, const Progress& progress) {
   const ConvertOptions& options = conversion.options;
   RQ_TRY(const Prepared prepared, prepare(options));
   const OutputRules rules = rules_of(options, prepared.checkpoint);
-  RQ_CHECK(check_output(options.output, rules));
+  RQ_CHECK(look_at_output(options.output, rules));
   RQ_TRY(const Plan plan, plan_of(prepared, conversion));
   RQ_CHECK(check_losses(plan, prepared.allowed));
   RQ_TRY(OutputFolder folder, OutputFolder::begin(options.output, rules));
-  RQ_CHECK(folder.require_space(plan.output_bytes + kSpareBytes));
-  RQ_TRY(const RunReport done, run_plan(prepared.checkpoint, plan, folder, progress));
-  RQ_CHECK(folder.commit());
+  RQ_TRY(
+      const RunReport done,
+      fill(prepared.checkpoint, plan, folder,
+           {.progress = progress, .notice = options.notice, .options = options_text(conversion)}));
 
   ConvertReport report{.plan = describe_plan(prepared, plan, options.lists_tensors),
                        .repaired_weights = done.repaired_weights,
                        .repairs = {},
-                       .losses = {}};
+                       .losses = {},
+                       .was_there = done.was_there};
   for (const LossSummary& loss : done.losses) {
     report.losses.push_back({std::string(name_of(loss.loss)), loss.weights, loss.codes, loss.scales,
                              loss.max_relative, loss.worst});

@@ -14,6 +14,7 @@ struct Conversion {
   std::optional<Recipe> recipe = {};  // quantises what is dense
   std::optional<InputScales> input_scales = {};
   bool searches_scales = false;
+  std::string inputs = {};  // tells recipe and input_scales from others
 };
 
 Result<ConvertPlan> plan(const Conversion& conversion);

@@ -89,6 +89,7 @@ std::string to_json(const ConvertPlan& plan) {
 
 std::string to_json(const ConvertReport& report) {
   Json json = plan_json(report.plan, "requant/convert/1");
+  json.set("was_there", report.was_there);
   json.set("repaired_weights", report.repaired_weights);
   json.set("repairs", array_of(report.repairs, [](const ConvertRepair& repair) {
              return Json::object({{"tensor", repair.tensor}, {"rows", repair.rows}});
@@ -105,5 +106,6 @@ std::string to_json(const ConvertReport& report) {
 }
 
 void stop_on_signals() { catch_interrupts(); }
+int stop_signal() { return interrupting_signal(); }
 
 }  // namespace requant

@@ -2,7 +2,9 @@
 
 #include "api/conversion.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
+#include "plan/journal.h"
 
 namespace requant {
 namespace {
@@ -25,6 +27,16 @@ Result<Recipe> recipe_of(const QuantizeOptions& options, std::string_view scheme
   return recipe;
 }
 
+// Tells the files that quantising reads besides the checkpoint, and what is ignored, from others.
+std::string inputs_of(const QuantizeOptions& options) {
+  Json list = Json::array();
+  for (const std::string& entry : options.ignore) list.append(entry);
+  for (const auto& path : {options.recipe, options.input_scales}) {
+    if (!path.empty()) list.append(identity_of(path));
+  }
+  return list.dump();
+}
+
 Result<Conversion> conversion_of(const QuantizeOptions& options) {
   Conversion conversion{.options = options.convert};
   const std::string_view to = options.convert.to;
@@ -41,6 +53,7 @@ Result<Conversion> conversion_of(const QuantizeOptions& options) {
     RQ_TRY(conversion.input_scales, InputScales::read(options.input_scales));
   }
   conversion.searches_scales = options.search_scale;
+  conversion.inputs = inputs_of(options);
   return conversion;
 }
 

@@ -1,39 +1,15 @@
 #include "base/file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <system_error>
 #include <utility>
 
+#include "base/pooled_file.h"
 #include "base/text.h"
 
 namespace requant {
-namespace {
-
-constexpr std::size_t kMaxRead = std::size_t{1} << 30;
-
-Error open_error(const std::string& label, int error_number) {
-  const std::string message = label + ": " + system_message(error_number);
-  if (error_number == EMFILE || error_number == ENFILE || error_number == ENOMEM) {
-    return resource(message);
-  }
-  if (error_number == ENOENT || error_number == ENOTDIR) return not_found(message);
-  return corrupt(message);
-}
-
-std::string kind_of(mode_t mode) {
-  if (S_ISDIR(mode)) return "a folder";
-  if (S_ISFIFO(mode)) return "a FIFO";
-  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
-  if (S_ISSOCK(mode)) return "a socket";
-  return "something else";
-}
-
-}  // namespace
 
 std::string system_message(int error_number) {
   return std::generic_category().message(error_number);
@@ -41,18 +17,9 @@ std::string system_message(int error_number) {
 
 Result<File> File::open(const std::filesystem::path& path, std::string label) {
   if (label.empty()) label = printable(path.string(), 4096);
-  File file;
-  file.label_ = label;
-  // O_NONBLOCK, or opening a FIFO would wait for a writer.
-  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file.descriptor_ < 0) return open_error(label, errno);
-  struct stat status {};
-  if (::fstat(file.descriptor_, &status) != 0) return open_error(label, errno);
-  if (!S_ISREG(status.st_mode)) {
-    return corrupt(label + ": expected a regular file, found " + kind_of(status.st_mode));
-  }
-  file.size_ = static_cast<std::uint64_t>(status.st_size);
-  return file;
+  RQ_TRY(auto file, PooledFile::open(path, label));
+  const auto size = static_cast<std::uint64_t>(file->status().st_size);
+  return over(std::move(file), size, std::move(label));
 }
 
 File File::over(std::shared_ptr<const ByteSource> source, std::uint64_t size, std::string label) {
@@ -82,24 +49,7 @@ File& File::operator=(File&& other) noexcept {
 }
 
 Result<void> File::read_at(std::uint64_t offset, std::span<std::byte> out) const {
-  if (source_ != nullptr) return source_->read_at(offset, out);
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const std::size_t want = std::min(out.size() - done, kMaxRead);
-    const ssize_t got =
-        ::pread(descriptor_, out.data() + done, want, static_cast<off_t>(offset + done));
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      return resource(label_ + ": reading " + std::to_string(want) + " bytes at " +
-                      std::to_string(offset + done) + ": " + system_message(errno));
-    }
-    if (got == 0) {
-      return corrupt(label_ + ": the file ends at byte " + std::to_string(offset + done) +
-                     ", expected " + std::to_string(out.size() - done) + " more");
-    }
-    done += static_cast<std::size_t>(got);
-  }
-  return {};
+  return source_->read_at(offset, out);
 }
 
 Result<Bytes> File::read_at(std::uint64_t offset, std::uint64_t size) const {

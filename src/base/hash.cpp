@@ -4,13 +4,16 @@
 
 #include <array>
 #include <cstdlib>
+#include <new>
 
 namespace requant {
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   State() {
-    if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) std::abort();
+    if (context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1) return;
+    EVP_MD_CTX_free(context);
+    throw std::bad_alloc();  // nothing else makes these two fail
   }
   ~State() { EVP_MD_CTX_free(context); }
   State(const State&) = delete;

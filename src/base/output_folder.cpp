@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <new>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/signals.h"
 #include "base/text.h"
 
 namespace requant {
@@ -23,6 +26,7 @@ namespace {
 constexpr std::string_view kLockName = "lock";
 constexpr std::string_view kStagingName = "new";
 constexpr std::string_view kReplacedName = "old";
+constexpr std::string_view kJournalName = "journal";
 constexpr int kLockAttempts = 100;  // each loses against a run that has just ended
 constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
 
@@ -47,13 +51,6 @@ class Descriptor {
  private:
   int descriptor_;
 };
-
-Result<void> sync_folder(const fs::path& path) {
-  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0) return io_error(path, "opening the folder", errno);
-  if (::fsync(folder.get()) != 0) return io_error(path, "fsync", errno);
-  return {};
-}
 
 Result<void> write_all(const fs::path& path, int descriptor, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
@@ -96,10 +93,44 @@ fs::path resolved(const fs::path& path) {
   return whole.has_filename() ? whole : whole.parent_path();
 }
 
+Error earlier_result(const fs::path& out) {
+  return refused(shown(out) + ": holds an earlier result; --overwrite replaces it");
+}
+
+fs::path nearest_there(fs::path path) {
+  std::error_code failed;
+  while (!fs::exists(path, failed) && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+// Whether nothing is in the folder but what a run puts there.
+bool is_ours(const fs::path& partial) {
+  std::error_code failed;
+  for (fs::directory_iterator it(partial, failed), end; !failed && it != end;
+       it.increment(failed)) {
+    const std::string name = it->path().filename().string();
+    const auto names = {kLockName, kStagingName, kReplacedName};
+    const bool known = std::find(names.begin(), names.end(), name) != names.end();
+    if (!known && !name.starts_with(kJournalName)) return false;
+  }
+  return true;
+}
+
 bool is_empty_folder(const fs::path& path) {
   std::error_code failed;
   return fs::is_empty(path, failed) && !failed;
 }
+
+}  // namespace
+
+Result<void> sync_folder(const fs::path& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0) return io_error(path, "opening the folder", errno);
+  if (::fsync(folder.get()) != 0) return io_error(path, "fsync", errno);
+  return {};
+}
+
+namespace {
 
 Result<void> sync_tree(const fs::path& root) {
   std::error_code failed;
@@ -113,7 +144,7 @@ Result<void> sync_tree(const fs::path& root) {
 
 }  // namespace
 
-Result<void> check_output(const fs::path& out, const OutputRules& rules) {
+Result<Place> look_at_output(const fs::path& out, const OutputRules& rules) {
   if (out.empty()) return usage("no output folder was given");
   const fs::path target = resolved(out);
   if (target == target.root_path()) return usage(shown(out) + ": cannot be an output");
@@ -125,33 +156,46 @@ Result<void> check_output(const fs::path& out, const OutputRules& rules) {
   }
   std::error_code failed;
   const auto status = fs::symlink_status(out.has_filename() ? out : out.parent_path(), failed);
-  if (status.type() == fs::file_type::not_found) return {};
+  if (status.type() == fs::file_type::not_found) return Place::kFree;
   if (fs::is_symlink(status)) return usage(shown(out) + ": is a symbolic link");
   if (!fs::is_directory(status)) return usage(shown(out) + ": is there and is no folder");
-  if (is_empty_folder(target)) return {};
+  if (is_empty_folder(target)) return Place::kFree;
   if (!fs::is_regular_file(target / rules.receipt, failed)) {
     return refused(
         fmt::format("{}: is not empty and has no {}, so requant did not write it; "
                     "remove it or choose another output",
                     shown(out), rules.receipt));
   }
-  if (rules.overwrite) return {};
-  return refused(shown(out) + ": holds an earlier result; --overwrite replaces it");
+  return Place::kEarlierOurs;
+}
+
+Result<void> check_output(const fs::path& out, const OutputRules& rules) {
+  RQ_TRY(const Place place, look_at_output(out, rules));
+  if (place == Place::kFree || rules.overwrite) return {};
+  return earlier_result(out);
 }
 
 Result<OutputFolder> OutputFolder::begin(const fs::path& out, const OutputRules& rules) {
-  RQ_CHECK(check_output(out, rules));
+  RQ_CHECK(look_at_output(out, rules));
   OutputFolder folder;
   folder.out_ = resolved(out);
   folder.partial_ = folder.out_.string() + ".requant-partial";
   folder.staging_ = folder.partial_ / kStagingName;
+  folder.overwrite_ = rules.overwrite;
+  folder.known_ = nearest_there(folder.out_.parent_path());
   RQ_CHECK(make_folders(folder.out_.parent_path()));
   RQ_CHECK(folder.lock());
-  RQ_CHECK(check_output(out, rules));  // another run may have ended meanwhile
-  RQ_CHECK(folder.remove_stale());
+  RQ_CHECK(folder.put_back_replaced());
+  RQ_TRY(folder.place_, look_at_output(out, rules));  // another run may have ended meanwhile
   RQ_CHECK(make_folders(folder.staging_));
+  set_last_words(
+      "error: interrupted; what was complete is kept, the same command goes on from there\n");
   return folder;
 }
+
+fs::path OutputFolder::journal() const { return partial_ / kJournalName; }
+
+Error OutputFolder::refuse_earlier() const { return earlier_result(out_); }
 
 // A run that ends removes its lock file, so a lock counts only while its file is still the one that
 // the path names.
@@ -167,8 +211,7 @@ Result<void> OutputFolder::lock() {
         continue;
       return refused(shown(partial_) + ": is no folder; remove it");
     }
-    if (!fs::exists(path, failed) && fs::exists(partial_, failed) && !is_empty_folder(partial_) &&
-        !fs::exists(path, failed)) {
+    if (!is_ours(partial_)) {
       return refused(shown(partial_) + ": was not made by requant; remove it");
     }
     const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -193,12 +236,32 @@ Result<void> OutputFolder::lock() {
   return resource(shown(out_) + ": other runs keep writing it");
 }
 
-Result<void> OutputFolder::remove_stale() const {
+// A run that replaced an earlier result was killed between the two renames that this took.
+Result<void> OutputFolder::put_back_replaced() const {
+  const fs::path old = partial_ / kReplacedName;
+  std::error_code failed;
+  if (!fs::exists(old, failed) || fs::exists(out_, failed)) return {};
+  fs::rename(old, out_, failed);
+  if (failed) return io_error(old, "moving it back", failed.value());
+  return {};
+}
+
+Result<void> OutputFolder::keep_only(const std::vector<std::string>& names) const {
   std::error_code failed;
   std::vector<fs::path> stale;
-  for (fs::directory_iterator it(partial_, failed), end; !failed && it != end;
-       it.increment(failed)) {
-    if (it->path().filename() != kLockName) stale.push_back(it->path());
+  const auto look = [&](const fs::path& folder, const auto& is_kept) {
+    for (fs::directory_iterator it(folder, failed), end; !failed && it != end;
+         it.increment(failed)) {
+      if (!is_kept(it->path().filename().string())) stale.push_back(it->path());
+    }
+  };
+  look(partial_, [](const std::string& name) {
+    return name == kLockName || name == kJournalName || name == kStagingName;
+  });
+  if (!failed) {
+    look(staging_, [&](const std::string& name) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    });
   }
   for (const fs::path& path : stale) {
     if (!failed) fs::remove_all(path, failed);
@@ -211,9 +274,20 @@ OutputFolder::OutputFolder(OutputFolder&& other) noexcept
     : out_(std::move(other.out_)),
       partial_(std::move(other.partial_)),
       staging_(std::move(other.staging_)),
+      known_(std::move(other.known_)),
+      overwrite_(other.overwrite_),
+      place_(other.place_),
+      leaves_(other.leaves_),
       lock_(std::exchange(other.lock_, -1)) {}
 
-OutputFolder::~OutputFolder() { remove_partial(); }
+OutputFolder::~OutputFolder() {
+  try {
+    if (!leaves_) remove_partial();
+  } catch (const std::bad_alloc&) {
+    // What is left is what a killed run leaves.
+  }
+  if (lock_ >= 0) ::close(lock_);
+}
 
 // The lock file goes last, under the lock: whoever opens it afterwards makes a new one. Where the
 // rest cannot be removed it stays, as the mark by which the next run knows the folder for one of
@@ -221,8 +295,14 @@ OutputFolder::~OutputFolder() { remove_partial(); }
 void OutputFolder::remove_partial() {
   if (lock_ < 0) return;
   std::error_code failed;
-  fs::remove_all(staging_, failed);
-  if (!failed) fs::remove_all(partial_ / kReplacedName, failed);
+  std::vector<fs::path> found;
+  for (fs::directory_iterator it(partial_, failed), end; !failed && it != end;
+       it.increment(failed)) {
+    if (it->path().filename() != kLockName) found.push_back(it->path());
+  }
+  for (const fs::path& path : found) {
+    if (!failed) fs::remove_all(path, failed);
+  }
   if (!failed) {
     ::unlink((partial_ / kLockName).c_str());
     ::rmdir(partial_.c_str());
@@ -244,21 +324,25 @@ Result<void> OutputFolder::write(std::string_view name, std::span<const std::byt
   return make_file(path, [&](int file) { return write_all(path, file, bytes); });
 }
 
-Result<void> OutputFolder::copy(const fs::path& from, std::string_view name) const {
+Result<std::string> OutputFolder::copy(const fs::path& from, std::string_view name) const {
   const fs::path path = staging_ / name;
   RQ_TRY(const File source, File::open(from));
   RQ_TRY(Buffer buffer, Buffer::allocate(kCopyBytes));
-  return make_file(path, [&](int file) -> Result<void> {
+  Sha256 hash;
+  const auto fill = [&](int file) -> Result<void> {
     for (std::uint64_t at = 0; at < source.size();) {
       const auto size =
           static_cast<std::size_t>(std::min<std::uint64_t>(kCopyBytes, source.size() - at));
       const auto piece = buffer.span().first(size);
       RQ_CHECK(source.read_at(at, piece));
+      hash.update(piece);
       RQ_CHECK(write_all(path, file, piece));
       at += size;
     }
     return {};
-  });
+  };
+  RQ_CHECK(make_file(path, fill));
+  return hash.hex();
 }
 
 Result<void> OutputFolder::put_in_place() const {
@@ -283,11 +367,22 @@ Result<void> OutputFolder::put_in_place() const {
 }
 
 Result<void> OutputFolder::commit() {
+  if (place_ == Place::kEarlierOurs && !overwrite_) return refuse_earlier();
+  leaves_ = true;  // whole but for its name
   RQ_CHECK(sync_tree(staging_));
   RQ_CHECK(put_in_place());
-  auto safe = sync_folder(out_.parent_path());
+  auto safe = make_name_safe();
+  leaves_ = false;
   remove_partial();
   return safe;
+}
+
+// The folder's entry, and those of the folders above it that were made for it.
+Result<void> OutputFolder::make_name_safe() const {
+  for (fs::path path = out_.parent_path();; path = path.parent_path()) {
+    RQ_CHECK(sync_folder(path));
+    if (path == known_ || !path.has_relative_path()) return {};
+  }
 }
 
 }  // namespace requant

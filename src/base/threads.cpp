@@ -53,8 +53,16 @@ void parallel_for(std::size_t count, std::size_t grain, int most,
   };
   {
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(run, i);
+    others.reserve(threads);
+    std::size_t started = 1;
+    try {
+      for (; started < threads; ++started) others.emplace_back(run, started);
+    } catch (const std::exception&) {
+      // No more threads are to be had, or no memory for one: this one does what they would have
+      // done.
+    }
     run(0);
+    for (std::size_t i = started; i < threads; ++i) run(i);
   }
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);

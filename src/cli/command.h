@@ -18,7 +18,8 @@ struct Command {
 };
 
 // 0 clean; 1 findings at or above --fail-on, or a verification mismatch; 2 usage; 3 unreadable or
-// corrupt input; 4 refused; 5 resources; 130 interrupted.
+// corrupt input; 4 refused; 5 resources; 130 interrupted, 143 by
+// SIGTERM.
 enum ExitCode : int {
   kClean = 0,
   kFindings = 1,
@@ -27,6 +28,7 @@ enum ExitCode : int {
   kRefusal = 4,
   kNoResources = 5,
   kInterruption = 130,
+  kTermination = 143,
 };
 
 }  // namespace requant::cli

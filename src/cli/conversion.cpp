@@ -84,9 +84,10 @@ void print_report(const ConvertReport& report, const ConvertOptions& options) {
   }
   std::uint64_t tensors = 0;
   for (const ConvertStep& step : report.plan.steps) tensors += step.tensors;
-  print(fmt::format("{}: {} tensors, {}, {} to {}{}\n", options.output.string(), tensors,
+  print(fmt::format("{}: {} tensors, {}, {} to {}{}{}\n", options.output.string(), tensors,
                     human_bytes(report.plan.output_bytes), report.plan.from, report.plan.to,
-                    report.losses.empty() ? "" : ", with the losses given leave"));
+                    report.losses.empty() ? "" : ", with the losses given leave",
+                    report.was_there ? "; was there already, nothing was written" : ""));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/conversion.h"
+#include "cli/terminal.h"
 
 namespace requant::cli {
 namespace {
@@ -13,8 +14,8 @@ std::function<int()> add(CLI::App& app) {
   auto arguments = std::make_shared<ConversionArguments>();
   ConvertOptions& options = arguments->options;
   add_conversion_options(app, *arguments);
-  auto* to = app.add_option("--to", options.to,
-                            "DIALECT[@LAYOUT][:SCHEME]: compressed-tensors, gptq@v2, dense:bf16 ...");
+  auto* to = app.add_option(
+      "--to", options.to, "DIALECT[@LAYOUT][:SCHEME]: compressed-tensors, gptq@v2, dense:bf16 ...");
   app.add_option("--for", options.for_engine, "ENGINE@VERSION: what loses least and runs there")
       ->excludes(to);
   app.add_option("--allow", options.allow, "losses that may be taken, or all")->delimiter(',');
@@ -22,6 +23,7 @@ std::function<int()> add(CLI::App& app) {
                "one scale for q/k/v and for gate/up, where a tensor has one: the largest");
   return [arguments] {
     arguments->options.lists_tensors = arguments->json;
+    arguments->options.notice = print_notice;
     return run_conversion(
         *arguments, "convert", [&] { return plan_conversion(arguments->options); },
         [&](const Progress& progress) { return convert(arguments->options, progress); });

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "requant/convert.h"
 #include "requant/inspect.h"
 
 namespace requant::cli {
@@ -59,6 +60,7 @@ void print_report(const FixReport& report) {
 }
 
 int run(const Arguments& arguments) {
+  stop_on_signals();
   const auto report_of_fix = fix(arguments.request);
   if (!report_of_fix) return report(report_of_fix.error());
   if (arguments.json) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <string>
 
 #include "cli/command.h"
@@ -65,7 +66,10 @@ void keep_freed_memory() {
 int main(int argc, char** argv) try {
   requant::cli::keep_freed_memory();
   return requant::cli::run(argc, argv);
-} catch (const std::exception& problem) {  // out of memory, or out of threads
+} catch (const std::bad_alloc&) {
+  (void)std::fputs("error: out of memory\n", stderr);
+  return requant::cli::kNoResources;
+} catch (const std::exception& problem) {  // out of threads
   (void)std::fprintf(stderr, "error: %s\n", problem.what());
   return requant::cli::kNoResources;
 }

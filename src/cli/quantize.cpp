@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/conversion.h"
+#include "cli/terminal.h"
 
 namespace requant::cli {
 namespace {
@@ -33,6 +34,7 @@ std::function<int()> add(CLI::App& app) {
   return [arguments] {
     arguments->options.convert = arguments->conversion.options;
     arguments->options.convert.lists_tensors = arguments->conversion.json;
+    arguments->options.convert.notice = print_notice;
     return run_conversion(
         arguments->conversion, "quantize", [&] { return plan_quantization(arguments->options); },
         [&](const Progress& progress) { return quantize(arguments->options, progress); });

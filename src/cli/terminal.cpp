@@ -7,9 +7,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <csignal>
 #include <cstdlib>
 
 #include "cli/command.h"
+#include "requant/convert.h"
+#include "requant/inspect.h"
 
 namespace requant::cli {
 namespace {
@@ -190,6 +193,12 @@ void print_findings(const std::vector<Finding>& findings, std::FILE* stream) {
   }
 }
 
+void print_notice(const std::string& line) {
+  if (options().quiet) return;
+  const std::string whole = visible(line) + "\n";
+  std::fwrite(whole.data(), 1, whole.size(), stderr);
+}
+
 int report(const Error& error) {
   write(fmt::format("{} {}\n", styled("error:", Style::kRed, stderr), error.message()), stderr);
   switch (error.code()) {
@@ -203,7 +212,7 @@ int report(const Error& error) {
     case ErrorCode::kResource:
       return kNoResources;
     case ErrorCode::kInterrupted:
-      return kInterruption;
+      return stop_signal() == SIGTERM ? kTermination : kInterruption;
   }
   return kNoResources;
 }

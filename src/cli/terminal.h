@@ -40,6 +40,9 @@ void print_findings(const std::vector<Finding>& findings, std::FILE* stream = st
 // "error: ..." on stderr in one line; gives the exit code that belongs to it.
 int report(const Error& error);
 
+// A line on stderr, unless -q.
+void print_notice(const std::string& line);
+
 // Data on stdout; false (and a message) when stdout is closed or full.
 void print(std::string_view text);
 

@@ -8,7 +8,9 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "requant/bytes.h"
 #include "requant/convert.h"
+#include "requant/inspect.h"
 
 namespace requant::cli {
 namespace {
@@ -17,6 +19,7 @@ constexpr std::size_t kListed = 20;  // mismatches that are told one by one
 
 struct Arguments {
   VerifyOptions options;
+  std::filesystem::path output;  // whose checksums are compared
   bool json = false;
 };
 
@@ -52,8 +55,44 @@ void print_summary(const VerifyReport& report) {
   print(fmt::format("{}: {} pairs, {}\n", verdict, report.pairs.size(), counts));
 }
 
+void print_checksums(const ChecksumReport& report) {
+  for (const ChecksumDamage& damage : report.damage) {
+    print(fmt::format("{}{}{}: {}\n", styled(visible(damage.file), Style::kRed),
+                      damage.tensor.empty() ? "" : ": ", visible(damage.tensor),
+                      visible(damage.what)));
+  }
+  for (const std::string& name : report.unlisted) {
+    print(fmt::format("{}: not in the receipt\n", visible(name)));
+  }
+  const std::string verdict =
+      report.damage.empty() ? styled("intact", Style::kGreen) : styled("damaged", Style::kRed);
+  print(fmt::format("{}: {} files, {} tensors, {}, SHA-256 of each compared with the receipt\n",
+                    verdict, report.files, report.tensors, human_bytes(report.bytes)));
+}
+
+int run_checksums(const Arguments& arguments) {
+  if (!arguments.options.first.empty()) return report(usage("--checksums OUT takes no checkpoint"));
+  const auto result = [&] {
+    ProgressLine line("verify");
+    return verify_checksums(
+        arguments.output, arguments.options.threads,
+        [&](std::uint64_t bytes, std::uint64_t total) { line.update(bytes, total); });
+  }();
+  if (!result) return report(result.error());
+  if (arguments.json) {
+    print(to_json(*result));
+  } else {
+    print_checksums(*result);
+  }
+  return result->damage.empty() ? kClean : kFindings;
+}
+
 int run(const Arguments& arguments) {
   stop_on_signals();
+  if (!arguments.output.empty()) return run_checksums(arguments);
+  if (arguments.options.second.empty()) {
+    return report(usage("two checkpoints are needed, or --checksums OUT"));
+  }
   const auto result = [&] {
     ProgressLine line("verify");
     return verify(arguments.options,
@@ -71,8 +110,11 @@ int run(const Arguments& arguments) {
 
 std::function<int()> add(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("FIRST", arguments->options.first, "a checkpoint")->required();
-  app.add_option("SECOND", arguments->options.second, "a checkpoint")->required();
+  app.add_option("FIRST", arguments->options.first, "a checkpoint");
+  app.add_option("SECOND", arguments->options.second, "a checkpoint");
+  app.add_option("--checksums", arguments->output,
+                 "an output of requant: compare its bytes with the hashes in its receipt")
+      ->type_name("OUT");
   app.add_option("--threads", arguments->options.threads, "threads to use")
       ->check(CLI::PositiveNumber);
   app.add_flag("--json", arguments->json, "one JSON document on stdout");
@@ -83,7 +125,7 @@ std::function<int()> add(CLI::App& app) {
 
 extern const Command k_command_verify = {
     .name = "verify",
-    .summary = "compares every number of two checkpoints, whatever dialects they are in",
+    .summary = "compares every number of two checkpoints, or every byte with a receipt",
     .add = add,
 };
 

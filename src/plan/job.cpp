@@ -1,7 +1,5 @@
 #include "plan/job.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 
 #include "base/signals.h"
@@ -9,15 +7,6 @@
 
 namespace requant {
 namespace {
-
-// Has the disk fetch what is read next while this piece is hashed.
-void read_ahead(const Source& source, const TensorInfo& tensor, std::uint64_t begin) {
-  if (begin >= tensor.bytes) return;
-  const auto size = std::min<std::uint64_t>(kChunkBytes, tensor.bytes - begin);
-  (void)::posix_fadvise(source.files()[tensor.file].descriptor(),
-                        static_cast<off_t>(tensor.offset + begin), static_cast<off_t>(size),
-                        POSIX_FADV_WILLNEED);
-}
 
 // The file does not hold the tensor as one run of bytes.
 Result<void> copy_strided(Run& run, const TensorInfo& info, std::uint32_t output,
@@ -51,7 +40,6 @@ Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t outpu
         static_cast<std::size_t>(std::min<std::uint64_t>(space.size(), tensor.bytes - begin));
     const auto piece = space.first(size);
     RQ_CHECK(source.read_bytes(tensor, begin, piece));
-    read_ahead(source, tensor, begin + size);
     if (inspect) RQ_CHECK(inspect(piece));
     RQ_CHECK(put(run, output, begin, piece));
     hash.update(piece);

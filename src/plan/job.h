@@ -35,6 +35,14 @@ using Inspect = std::function<Result<void>(std::span<const std::byte>)>;
 Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output,
                          std::span<std::byte> space, const Inspect& inspect = {});
 
+// Sees the bytes of a tensor, or a run of them from `begin` on, as they are stored.
+using SeenCall = std::function<void(const TensorInfo& tensor, std::uint64_t begin,
+                                    std::span<const std::byte> bytes)>;
+
+// As read_matrix() without the call.
+Result<QuantizedWeight> read_matrix(const Checkpoint& checkpoint, const StoredMatrix& matrix,
+                                    const SeenCall& seen);
+
 // Every matrix of a job, from reading its sources to writing it.
 Result<void> run_regroup(Run& run, const RegroupJob& job);
 

@@ -1,6 +1,11 @@
 #include "plan/receipt.h"
 
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
 #include "base/json.h"
+#include "plan/shard_sums.h"
 #include "plan/version.h"
 
 namespace requant {
@@ -43,7 +48,9 @@ Json losses_json(const TensorRecord& record) {
     item.set("loss", std::string(name_of(loss.loss)));
     if (loss.codes > 0) item.set("codes", loss.codes);
     if (loss.scales > 0) item.set("scales", loss.scales);
-    if (loss.codes + loss.scales > 0) item.set("max_relative", loss.max_relative);
+    if (loss.codes + loss.scales > 0 || loss.max_relative > 0) {
+      item.set("max_relative", loss.max_relative);
+    }
     if (!loss.note.empty()) item.set("note", loss.note);
     losses.append(std::move(item));
   }
@@ -57,25 +64,6 @@ Json difference_json(const Difference& difference) {
   json.set("max_relative", difference.max_relative);
   json.set("max_ulp", difference.max_ulp);
   return json;
-}
-
-Json tensor_json(const Plan& plan, const OutputTensor& output, const TensorRecord& record) {
-  Json entry = Json::object();
-  entry.set("name", output.tensor->name);
-  entry.set("dtype", std::string(name_of(output.tensor->dtype)));
-  entry.set("shape", shape_json(output.tensor->shape));
-  entry.set("file", plan.shards[output.shard].file);
-  entry.set("sha256", record.sha256);
-  entry.set("step", std::string(name_of(output.kind)));
-  entry.set("sources", sources_json(output, record));
-  if (!record.repaired_rows.empty()) entry.set("repaired_rows", rows_json(record.repaired_rows));
-  if (!record.losses.empty()) {
-    entry.set("losses", losses_json(record));
-    entry.set("difference", difference_json(record.difference));
-  }
-  const bool rounded = output.kind == StepKind::kDecode;
-  entry.set("exact", record.losses.empty() && record.repaired_rows.empty() && !rounded);
-  return entry;
 }
 
 Json options_json(const Plan& plan, const RunReport& report) {
@@ -96,9 +84,40 @@ void append_lines(std::string& text, const std::vector<Json>& items) {
   }
 }
 
+// What the bytes of a weight file are besides the data of its tensors.
+Result<Json> shard_json(const Plan& plan, const RunReport& report, std::uint32_t shard) {
+  RQ_TRY(const ShardSums sums, shard_sums(plan, shard, report.tensors));
+  Json metadata = Json::object();
+  for (const auto& [key, value] : plan.metadata) metadata.set(key, value);
+  return Json::object({{"name", sums.file},
+                       {"bytes", sums.bytes},
+                       {"metadata", std::move(metadata)},
+                       {"header_sha256", sha256_hex(bytes_of(sums.header))}});
+}
+
 }  // namespace
 
-std::string receipt(const Checkpoint& checkpoint, const Plan& plan, const RunReport& report) {
+Json tensor_json(const Plan& plan, const OutputTensor& output, const TensorRecord& record) {
+  Json entry = Json::object();
+  entry.set("name", output.tensor->name);
+  entry.set("dtype", std::string(name_of(output.tensor->dtype)));
+  entry.set("shape", shape_json(output.tensor->shape));
+  entry.set("file", plan.shards[output.shard].file);
+  entry.set("sha256", record.sha256);
+  entry.set("step", std::string(name_of(output.kind)));
+  entry.set("sources", sources_json(output, record));
+  if (!record.repaired_rows.empty()) entry.set("repaired_rows", rows_json(record.repaired_rows));
+  if (!record.losses.empty()) {
+    entry.set("losses", losses_json(record));
+    entry.set("difference", difference_json(record.difference));
+  }
+  const bool rounded = output.kind == StepKind::kDecode;
+  entry.set("exact", record.losses.empty() && record.repaired_rows.empty() && !rounded);
+  return entry;
+}
+
+Result<std::string> receipt(const Checkpoint& checkpoint, const Plan& plan,
+                            const RunReport& report) {
   std::vector<Json> tensors;
   for (std::size_t i = 0; i < plan.outputs.size(); ++i) {
     tensors.push_back(tensor_json(plan, plan.outputs[i], report.tensors[i]));
@@ -109,6 +128,11 @@ std::string receipt(const Checkpoint& checkpoint, const Plan& plan, const RunRep
     file.set("name", record.name);
     file.set("sha256", record.sha256);
     files.push_back(std::move(file));
+  }
+  std::vector<Json> shards;
+  for (std::uint32_t i = 0; i < plan.shards.size(); ++i) {
+    RQ_TRY(Json shard, shard_json(plan, report, i));
+    shards.push_back(std::move(shard));
   }
   std::vector<Json> dropped;
   for (const DroppedTensor& tensor : plan.dropped) {
@@ -131,7 +155,9 @@ std::string receipt(const Checkpoint& checkpoint, const Plan& plan, const RunRep
   append_lines(text, dropped);
   text += "  ],\n  \"files\": [\n";
   append_lines(text, files);
-  return text + "  ]\n}\n";
+  text += "  ],\n  \"shards\": [\n";
+  append_lines(text, shards);
+  return with_own_sum(text + "  ],\n");
 }
 
 }  // namespace requant

@@ -14,6 +14,41 @@ namespace {
 // The hashes of a job's outputs while they are filled matrix by matrix.
 using Hashes = std::map<std::uint32_t, Sha256>;
 
+// The hashes of the tensors that a job reads, the matrices of a stack in their order.
+class SourceHashes {
+ public:
+  void add(const TensorInfo& tensor, std::uint64_t begin, std::span<const std::byte> bytes) {
+    Entry& entry = entries_[&tensor];
+    entry.in_order = entry.in_order && begin == entry.bytes;
+    entry.hash.update(bytes);
+    entry.bytes += bytes.size();
+  }
+
+  // Of these, in their order; none where one of them was not read once from end to end.
+  std::vector<std::string> of(const std::vector<const TensorInfo*>& tensors) {
+    std::vector<std::string> all;
+    for (const TensorInfo* tensor : tensors) {
+      const auto entry = entries_.find(tensor);
+      if (entry == entries_.end() || !entry->second.in_order ||
+          entry->second.bytes != tensor->bytes) {
+        return {};
+      }
+      if (entry->second.hex.empty()) entry->second.hex = entry->second.hash.hex();
+      all.push_back(entry->second.hex);
+    }
+    return all;
+  }
+
+ private:
+  struct Entry {
+    Sha256 hash;
+    std::uint64_t bytes = 0;
+    bool in_order = true;
+    std::string hex;
+  };
+  std::map<const TensorInfo*, Entry> entries_;
+};
+
 // The values of a weight, each rounded once, as one tensor.
 Result<Tensor> decoded(const QuantizedWeight& weight, DType dtype) {
   if (weight.scheme == Scheme::dense(dtype)) return weight.scales;
@@ -105,10 +140,15 @@ Result<void> run_matrix(Run& run, const AssembledMatrix& matrix,
 Result<void> run_regroup(Run& run, const RegroupJob& job) {
   const ByteBudget::Share share(run.budget, regroup_bytes(run.plan, job));
   Hashes hashes;
+  SourceHashes source_hashes;
+  const SeenCall seen = [&](const TensorInfo& tensor, std::uint64_t begin,
+                            std::span<const std::byte> bytes) {
+    source_hashes.add(tensor, begin, bytes);
+  };
   for (const RegroupRound& round : job.rounds) {
     std::vector<QuantizedWeight> sources;
     for (const StoredMatrix& source : round.sources) {
-      RQ_TRY(QuantizedWeight weight, read_matrix(run.checkpoint, source));
+      RQ_TRY(QuantizedWeight weight, read_matrix(run.checkpoint, source, seen));
       sources.push_back(std::move(weight));
     }
     for (const AssembledMatrix& matrix : round.results) {
@@ -117,7 +157,10 @@ Result<void> run_regroup(Run& run, const RegroupJob& job) {
       RQ_CHECK_IN(done, printable(run.plan.regrouping.results[matrix.result].weight.module));
     }
   }
-  for (auto& [output, hash] : hashes) run.records[output].sha256 = hash.hex();
+  for (auto& [output, hash] : hashes) {
+    run.records[output].sha256 = hash.hex();
+    run.records[output].source_sha256 = source_hashes.of(run.plan.outputs[output].sources);
+  }
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <mutex>
 #include <thread>
 
@@ -11,11 +12,17 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "plan/job.h"
+#include "plan/journal.h"
+#include "plan/output_files.h"
 #include "plan/read_back.h"
 #include "plan/receipt.h"
+#include "plan/resume.h"
 
 namespace requant {
 namespace {
+
+// Beside weights: headers, side files, the receipt.
+constexpr std::uint64_t kSpareBytes = std::uint64_t{16} << 20;
 
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 
@@ -33,6 +40,31 @@ void add_outputs(const Plan& plan, const WeightStep& step, Job& job) {
     job.shard = std::min(job.shard, plan.outputs[output].shard);
     job.bytes += plan.outputs[output].tensor->bytes;
   }
+}
+
+// Calls `call` with every output that the job writes.
+template <class Call>
+void for_each_output(const Plan& plan, const Job& job, const Call& call) {
+  if (job.copy != nullptr) call(job.copy->output);
+  const auto each_of = [&](const WeightStep& step) {
+    for (const auto& [suffix, output] : step.outputs) call(output);
+  };
+  if (job.weight != nullptr) each_of(*job.weight);
+  if (job.regroup == nullptr) return;
+  for (const RegroupRound& round : job.regroup->rounds) {
+    for (const AssembledMatrix& matrix : round.results) {
+      each_of(plan.weights[plan.regrouping.results[matrix.result].step]);
+    }
+  }
+}
+
+std::vector<std::uint32_t> shards_of(const Plan& plan, const Job& job) {
+  std::vector<std::uint32_t> shards;
+  for_each_output(plan, job, [&](std::uint32_t output) {
+    const std::uint32_t shard = plan.outputs[output].shard;
+    if (std::ranges::find(shards, shard) == shards.end()) shards.push_back(shard);
+  });
+  return shards;
 }
 
 // Shard after shard; within one the largest first, so that no thread is left alone with a large one
@@ -64,10 +96,32 @@ std::vector<Job> jobs_of(const Plan& plan) {
   return jobs;
 }
 
-Result<void> run_job(Run& run, const Job& job, std::span<std::byte> space) {
+Result<void> write_job(Run& run, const Job& job, std::span<std::byte> space) {
   if (job.weight != nullptr) return run_weight(run, *job.weight, space);
   if (job.regroup != nullptr) return run_regroup(run, *job.regroup);
   return copy_tensor(run, *job.copy->tensor, job.copy->output, space);
+}
+
+// Without those that would only write what is there already. One that has to run again makes all
+// its records again. The rest is announced to the shards.
+std::vector<Job> jobs_left(const Plan& plan, ShardSet& shards, std::vector<TensorRecord>& records) {
+  std::vector<Job> jobs = jobs_of(plan);
+  std::erase_if(jobs, [&](const Job& job) {
+    const auto written = shards_of(plan, job);
+    if (std::ranges::all_of(written, [&](std::uint32_t shard) { return shards.keeps(shard); })) {
+      return true;
+    }
+    for (const std::uint32_t shard : written) shards.expect_job(shard);
+    for_each_output(plan, job, [&](std::uint32_t output) { records[output] = {}; });
+    return false;
+  });
+  return jobs;
+}
+
+Result<void> run_job(Run& run, const Job& job, std::span<std::byte> space) {
+  RQ_CHECK(write_job(run, job, space));
+  for (const std::uint32_t shard : shards_of(run.plan, job)) run.shards.job_done(shard);
+  return {};
 }
 
 // Threads that take one job after the other.
@@ -77,12 +131,16 @@ class Workers {
 
   Result<void> run(const ProgressCall& progress) {
     std::vector<std::jthread> threads;
+    threads.reserve(static_cast<std::size_t>(thread_limit() + kWaitingThreads));
     const int count = thread_limit() + kWaitingThreads;
     running_ = count;
-    for (int i = 0; i < count; ++i) {
-      threads.emplace_back([this] { work(); });
+    try {
+      for (int i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
+    } catch (const std::exception&) {  // out of threads, or of memory for one
+      if (threads.empty()) return resource("no thread can be started");
     }
     std::unique_lock lock(mutex_);
+    running_ -= count - static_cast<int>(threads.size());  // fewer do the work of all
     while (!changed_.wait_for(lock, kProgressInterval, [&] { return running_ == 0; })) {
       if (progress) progress(run_.done, run_.plan.output_bytes);
     }
@@ -94,13 +152,13 @@ class Workers {
 
  private:
   void work() {
-    auto space = Buffer::allocate(kChunkBytes);
-    if (!space) fail(space.error());
-    while (space && !run_.stopped) {
+    auto space = or_out_of_memory([] { return Buffer::allocate(kChunkBytes); });
+    if (!space) fail(std::move(space).error());
+    while (!run_.stopped) {
       const std::size_t next = next_++;
       if (next >= jobs_.size()) break;
-      const auto done = or_out_of_memory([&] { return run_job(run_, jobs_[next], space->span()); });
-      if (!done) fail(done.error());
+      auto done = or_out_of_memory([&] { return run_job(run_, jobs_[next], space->span()); });
+      if (!done) fail(std::move(done).error());
     }
     const std::lock_guard lock(mutex_);
     --running_;
@@ -108,9 +166,9 @@ class Workers {
   }
 
   // The first error counts: those of other threads only say that they were stopped.
-  void fail(const Error& error) {
+  void fail(Error error) {
     const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = error;
+    if (!failure_) failure_.emplace(std::move(error));
     run_.stopped = true;
   }
 
@@ -123,117 +181,89 @@ class Workers {
   std::optional<Error> failure_;
 };
 
-void add_to_summary(const LossTaken& taken, const std::string& module,
-                    std::vector<LossSummary>& losses) {
-  auto found = std::ranges::find(losses, taken.loss, &LossSummary::loss);
-  if (found == losses.end()) {
-    losses.push_back({.loss = taken.loss, .worst = module});
-    found = losses.end() - 1;
-  }
-  ++found->weights;
-  found->codes += taken.codes;
-  found->scales += taken.scales;
-  if (taken.max_relative <= found->max_relative) return;
-  found->max_relative = taken.max_relative;
-  found->worst = module;
-}
+class Execution {
+ public:
+  Execution(const Checkpoint& checkpoint, const Plan& plan, const OutputFolder& folder,
+            const RunCalls& calls)
+      : checkpoint_(checkpoint), plan_(plan), folder_(folder), calls_(calls) {}
 
-// Losses of weights, and of tensors that were left out. What was not quantised before loses nothing
-// that was asked for.
-void summarise_losses(const Plan& plan, RunReport& report) {
-  for (const WeightStep& step : plan.weights) {
-    if (step.weight->scheme.is_dense()) continue;
-    for (const LossTaken& taken : report.tensors[step.outputs.front().second].losses) {
-      add_to_summary(taken, step.weight->module, report.losses);
-    }
-  }
-  for (const PlannedLoss& planned : plan.loss_list) {
-    const bool told =
-        std::ranges::find(report.losses, planned.loss, &LossSummary::loss) != report.losses.end();
-    if (!planned.certain || told) continue;
-    report.losses.push_back(
-        {.loss = planned.loss, .weights = planned.weights, .worst = planned.first});
-  }
-  std::ranges::sort(report.losses, {}, &LossSummary::loss);
-}
+  std::size_t safe_shards() const { return journal_ ? journal_->shards() : 0; }
 
-Result<void> write_weights(const Checkpoint& checkpoint, const Plan& plan,
-                           const OutputFolder& folder, const ProgressCall& progress,
-                           RunReport& report) {
-  ShardSet shards(plan, folder.staging());
-  ByteBudget budget(kTranscodeBudget);
-  report.tensors.resize(plan.outputs.size());
-  Run run{.checkpoint = checkpoint,
-          .plan = plan,
-          .shards = shards,
-          .budget = budget,
-          .records = report.tensors};
-  RQ_CHECK(Workers(run, jobs_of(plan)).run(progress));
-  if (progress) progress(plan.output_bytes, plan.output_bytes);
-  RQ_CHECK(shards.finish());
-  for (const WeightStep& step : plan.weights) {
-    const bool repaired = !report.tensors[step.outputs.front().second].repaired_rows.empty();
-    report.repaired_weights += repaired ? 1 : 0;
-  }
-  summarise_losses(plan, report);
-  return {};
-}
-
-Result<void> write_text(const OutputFolder& folder, const std::string& name,
-                        const std::string& text, RunReport& report) {
-  RQ_CHECK(folder.write(name, bytes_of(text)));
-  report.files.push_back({name, sha256_hex(bytes_of(text))});
-  return {};
-}
-
-Result<void> copy_file(const OutputFolder& folder, const SideFile& file, RunReport& report) {
-  RQ_CHECK(folder.copy(file.from, file.name));
-  RQ_TRY(const File copied, File::open(folder.staging() / file.name));
-  RQ_TRY(const Bytes bytes, copied.read_at(0, copied.size()));
-  report.files.push_back({file.name, sha256_hex(bytes.span())});
-  return {};
-}
-
-// An unchanged config.json is the same bytes, a changed one spelt as the source spells it.
-Result<std::string> config_text(const Checkpoint& checkpoint, const Plan& plan) {
-  if (!plan.config_changes) {
-    RQ_TRY(const Bytes bytes,
-           read_small_file(checkpoint.root() / "config.json", JsonLimits().bytes));
-    return std::string(bytes.text());
-  }
-  return plan.config.dump(2, checkpoint.config_is_ascii()) + "\n";
-}
-
-Result<void> write_files(const Checkpoint& checkpoint, const Plan& plan, const OutputFolder& folder,
-                         RunReport& report) {
-  for (const SideFile& file : plan.files) {
+  Result<RunReport> run() {
+    RQ_CHECK(write_weights());
+    summarise(plan_, report_);
+    RQ_CHECK(write_files());
+    RQ_CHECK(check_read_back(checkpoint_, plan_, folder_.staging()));
     if (interrupted()) return interruption();
-    if (file.action == FileAction::kCopy) RQ_CHECK(copy_file(folder, file, report));
-    if (file.action == FileAction::kWrite) {
-      const bool waits = file.content_of != nullptr;
-      RQ_CHECK(write_text(folder, file.name, waits ? file.content_of(plan) : file.content, report));
-    }
+    return std::move(report_);
   }
-  RQ_TRY(const std::string config, config_text(checkpoint, plan));
-  RQ_TRY(const std::string card, model_card(checkpoint, plan, report));
-  RQ_CHECK(write_text(folder, "README.md", card, report));
-  report.files.push_back({"config.json", sha256_hex(bytes_of(config))});
-  std::ranges::sort(report.files, {}, &FileRecord::name);
-  RQ_CHECK(folder.write(kReceiptName, bytes_of(receipt(checkpoint, plan, report))));
-  if (interrupted()) return interruption();
-  return folder.write("config.json", bytes_of(config));
+
+ private:
+  Result<void> write_weights() {
+    report_.tensors.resize(plan_.outputs.size());
+    RQ_TRY(Resumed resumed, resume(plan_, fingerprint_of(checkpoint_, plan_, calls_.options),
+                                   folder_, calls_, report_.tensors));
+    journal_.emplace(std::move(resumed.journal));
+    RQ_CHECK(folder_.require_space(plan_.output_bytes - resumed.bytes + kSpareBytes));
+    ShardSet shards(plan_, folder_.staging(), std::move(resumed.shards), [&](std::uint32_t shard) {
+      return journal_->add(plan_, shard, report_.tensors);
+    });
+    ByteBudget budget(kTranscodeBudget);
+    Run run{.checkpoint = checkpoint_,
+            .plan = plan_,
+            .shards = shards,
+            .budget = budget,
+            .records = report_.tensors,
+            .done = resumed.bytes};
+    RQ_CHECK(Workers(run, jobs_left(plan_, shards, report_.tensors)).run(calls_.progress));
+    if (calls_.progress) calls_.progress(plan_.output_bytes, plan_.output_bytes);
+    return shards.finish();
+  }
+
+  // The receipt before config.json, without which no engine takes the folder for a model.
+  Result<void> write_files() {
+    const auto write = [&](const OutputFile& file) -> Result<std::string> {
+      if (interrupted()) return interruption();
+      if (!file.from.empty()) return folder_.copy(file.from, file.name);
+      RQ_CHECK(folder_.write(file.name, bytes_of(file.text)));
+      return sha256_hex(bytes_of(file.text));
+    };
+    RQ_CHECK(for_each_file(checkpoint_, plan_, report_, write));
+    RQ_TRY(const std::string config, config_text(checkpoint_, plan_));
+    add_file(report_, {"config.json", sha256_hex(bytes_of(config))});
+    RQ_TRY(const std::string text, receipt(checkpoint_, plan_, report_));
+    RQ_CHECK(folder_.write(kReceiptName, bytes_of(text)));
+    if (interrupted()) return interruption();
+    return folder_.write("config.json", bytes_of(config));
+  }
+
+  const Checkpoint& checkpoint_;
+  const Plan& plan_;
+  const OutputFolder& folder_;
+  const RunCalls& calls_;
+  std::optional<Journal> journal_;
+  RunReport report_;
+};
+
+// Whether the same run may succeed another time.
+bool may_pass(ErrorCode code) {
+  return code == ErrorCode::kResource || code == ErrorCode::kInterrupted;
 }
 
 }  // namespace
 
-Result<RunReport> run_plan(const Checkpoint& checkpoint, const Plan& plan,
-                           const OutputFolder& folder, const ProgressCall& progress) {
-  RunReport report;
-  RQ_CHECK(write_weights(checkpoint, plan, folder, progress, report));
-  RQ_CHECK(write_files(checkpoint, plan, folder, report));
-  RQ_CHECK(check_read_back(checkpoint, plan, folder.staging()));
-  if (interrupted()) return interruption();
-  return report;
+Result<RunReport> run_plan(const Checkpoint& checkpoint, const Plan& plan, OutputFolder& folder,
+                           const RunCalls& calls) {
+  Execution execution(checkpoint, plan, folder, calls);
+  auto done = or_out_of_memory([&] { return execution.run(); });
+  if (done || !may_pass(done.error().code()) || execution.safe_shards() == 0) return done;
+  folder.leave_for_next_run();
+  const bool signalled = done.error().code() == ErrorCode::kInterrupted;
+  return Error(done.error().code(),
+               fmt::format("{}; {} of {} weight files are complete and kept, the same command goes "
+                           "on from there",
+                           signalled ? "interrupted" : done.error().message(),
+                           execution.safe_shards(), plan.shards.size()));
 }
 
 }  // namespace requant

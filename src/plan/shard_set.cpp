@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
+#include <chrono>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "plan/shard_sums.h"
 
 namespace requant {
 namespace fs = std::filesystem;
@@ -23,19 +23,20 @@ constexpr std::uint64_t kWritebackBytes = std::uint64_t{64} << 20;
 // in these.
 constexpr std::size_t kWriteBytes = std::size_t{64} << 10;
 
-std::vector<PlannedTensor> tensors_of(const Plan& plan, std::uint32_t shard) {
-  std::vector<PlannedTensor> tensors;
-  for (const std::uint32_t output : plan.shards[shard].outputs) {
-    const TensorInfo& info = *plan.outputs[output].tensor;
-    tensors.push_back({info.name, info.dtype, info.shape});
-  }
-  return tensors;
-}
+// Files that wait to be finished, and are open as long.
+constexpr std::size_t kMostToFinish = 16;
+
+constexpr auto kLookInterval = std::chrono::milliseconds(100);
 
 }  // namespace
 
-ShardSet::ShardSet(const Plan& plan, fs::path folder) : plan_(plan), folder_(std::move(folder)) {
+ShardSet::ShardSet(const Plan& plan, fs::path folder, std::vector<bool> kept, Finished finished)
+    : plan_(plan),
+      folder_(std::move(folder)),
+      kept_(std::move(kept)),
+      finished_call_(std::move(finished)) {
   for (std::size_t i = 0; i < plan.shards.size(); ++i) files_.push_back(std::make_unique<File>());
+  finished_ = static_cast<std::size_t>(std::ranges::count(kept_, true));
   flusher_ = std::thread([this] { work(); });
 }
 
@@ -46,13 +47,6 @@ ShardSet::~ShardSet() {
     changed_.notify_all();
   }
   flusher_.join();
-  for (const auto& file : files_) {
-    if (file->descriptor >= 0) ::close(file->descriptor);
-  }
-}
-
-fs::path ShardSet::partial_path(std::uint32_t shard) const {
-  return folder_ / (plan_.shards[shard].file + ".partial");
 }
 
 Result<void> ShardSet::open(std::uint32_t shard) {
@@ -60,8 +54,8 @@ Result<void> ShardSet::open(std::uint32_t shard) {
   const std::lock_guard lock(file.opening);
   if (file.writer) return {};
   RQ_TRY(SafetensorsWriter writer,
-         SafetensorsWriter::create(partial_path(shard), tensors_of(plan_, shard), plan_.metadata));
-  file.descriptor = ::open(partial_path(shard).c_str(), O_WRONLY | O_CLOEXEC);
+         SafetensorsWriter::create(folder_ / plan_.shards[shard].file,
+                                   planned_tensors(plan_, shard), plan_.metadata));
   file.writer.emplace(std::move(writer));
   return {};
 }
@@ -69,8 +63,13 @@ Result<void> ShardSet::open(std::uint32_t shard) {
 Result<void> ShardSet::fill(std::uint32_t output, std::uint64_t begin,
                             std::span<const std::byte> bytes) {
   const OutputTensor& tensor = plan_.outputs[output];
-  File& file = *files_[tensor.shard];
+  if (keeps(tensor.shard)) return {};
+  if (failed_) {
+    const std::lock_guard lock(mutex_);
+    return *failure_;
+  }
   RQ_CHECK(open(tensor.shard));
+  File& file = *files_[tensor.shard];
   {
     const std::lock_guard lock(file.writing);
     for (std::size_t at = 0; at < bytes.size(); at += kWriteBytes) {
@@ -80,18 +79,20 @@ Result<void> ShardSet::fill(std::uint32_t output, std::uint64_t begin,
   }
   const std::uint64_t before = file.written.fetch_add(bytes.size());
   const std::uint64_t after = before + bytes.size();
-  if (after == plan_.shards[tensor.shard].bytes) {
-    add_task({tensor.shard, true});
-  } else if (before / kWritebackBytes != after / kWritebackBytes) {
-    add_task({tensor.shard, false});
-  }
+  if (before / kWritebackBytes != after / kWritebackBytes) add_task({tensor.shard, false});
   return {};
 }
 
+void ShardSet::job_done(std::uint32_t shard) {
+  if (!keeps(shard) && --files_[shard]->jobs == 0) add_task({shard, true});
+}
+
 void ShardSet::add_task(Task task) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   tasks_.push_back(task);
+  to_finish_ += task.finishes ? 1 : 0;
   changed_.notify_all();
+  if (task.finishes) changed_.wait(lock, [&] { return failure_ || to_finish_ <= kMostToFinish; });
 }
 
 void ShardSet::work() {
@@ -102,38 +103,47 @@ void ShardSet::work() {
     const Task task = tasks_.front();
     tasks_.pop_front();
     lock.unlock();
-    std::optional<Error> failure;
-    if (task.finishes) {
-      if (auto closed = close(task.shard); !closed) failure = std::move(closed).error();
-    } else {
-      // A hint: a write that fails is reported by the fsync at the end.
-      (void)::sync_file_range(files_[task.shard]->descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
-    }
+    auto done = or_out_of_memory([&] { return run(task); });
     lock.lock();
     finished_ += task.finishes ? 1 : 0;
-    if (failure && !failure_) failure_ = std::move(failure);
+    to_finish_ -= task.finishes ? 1 : 0;
+    if (!done && !failure_) {
+      failure_.emplace(std::move(done).error());
+      failed_ = true;
+    }
     changed_.notify_all();
   }
 }
 
-Result<void> ShardSet::close(std::uint32_t shard) {
-  File& file = *files_[shard];
-  RQ_CHECK(file.writer->finish());
-  const fs::path path = folder_ / plan_.shards[shard].file;
-  if (::rename(partial_path(shard).c_str(), path.c_str()) != 0) {
-    return resource(printable(path.string(), 4096) + ": renaming to it: " + system_message(errno));
-  }
+Result<void> ShardSet::run(const Task& task) {
+  if (task.finishes) return close(task.shard);
+  start_writeback(task.shard);
   return {};
 }
 
+// A hint: a write that fails is reported by the fsync at the end.
+void ShardSet::start_writeback(std::uint32_t shard) const {
+  const fs::path path = folder_ / plan_.shards[shard].file;
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  (void)::sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
+  ::close(descriptor);
+}
+
+Result<void> ShardSet::close(std::uint32_t shard) {
+  RQ_CHECK(open(shard));  // where all its tensors are empty, nothing has
+  File& file = *files_[shard];
+  RQ_CHECK(file.writer->finish());
+  file.writer.reset();
+  return finished_call_(shard);
+}
+
 Result<void> ShardSet::finish() {
-  for (std::uint32_t shard = 0; shard < files_.size(); ++shard) {
-    if (plan_.shards[shard].bytes > 0) continue;  // no fill() completes a file without bytes
-    RQ_CHECK(open(shard));
-    add_task({shard, true});
-  }
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return failure_ || finished_ == files_.size(); });
+  const auto is_over = [&] { return failure_ || finished_ == files_.size(); };
+  while (!changed_.wait_for(lock, kLookInterval, is_over)) {
+    if (interrupted()) return interruption();
+  }
   if (failure_) return *failure_;
   return {};
 }

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "codec/parts.h"
+#include "plan/job.h"
 
 namespace requant {
 namespace {
@@ -28,7 +31,8 @@ Result<Tensor> read_slice(const Checkpoint& checkpoint, const TensorInfo& info, 
   return Tensor::make(info.dtype, shape, std::move(buffer).freeze());
 }
 
-Result<WeightParts> read_parts(const Checkpoint& checkpoint, const StoredMatrix& matrix) {
+Result<WeightParts> read_parts(const Checkpoint& checkpoint, const StoredMatrix& matrix,
+                               const SeenCall& seen) {
   const Weight& weight = *matrix.weight;
   WeightParts parts;
   if (matrix.index < 0) {
@@ -38,6 +42,12 @@ Result<WeightParts> read_parts(const Checkpoint& checkpoint, const StoredMatrix&
       RQ_TRY(Tensor tensor, read_slice(checkpoint, *info, matrix.index, weight.experts));
       parts.emplace(suffix, std::move(tensor));
     }
+  }
+  for (const auto& [suffix, info] : weight.parts) {
+    if (!seen) break;
+    const auto bytes = parts.find(suffix)->second.bytes.span();
+    const auto index = static_cast<std::uint64_t>(std::max<std::int64_t>(0, matrix.index));
+    seen(*info, index * bytes.size(), bytes);
   }
   if (!weight.scheme.is_dense()) return parts;
   Tensor& values = parts.begin()->second;
@@ -62,17 +72,22 @@ std::uint64_t stored_bytes(const StoredMatrix& matrix) {
   return matrix.index < 0 ? bytes : bytes / static_cast<std::uint64_t>(matrix.weight->experts);
 }
 
-Result<QuantizedWeight> read_matrix(const Checkpoint& checkpoint, const StoredMatrix& matrix) {
+Result<QuantizedWeight> read_matrix(const Checkpoint& checkpoint, const StoredMatrix& matrix,
+                                    const SeenCall& seen) {
   const Weight& weight = *matrix.weight;
   if (weight.codec->decode == nullptr) {
     return refused(printable(weight.module) + ": " + std::string(weight.codec->long_name));
   }
-  RQ_TRY(const WeightParts parts, read_parts(checkpoint, matrix));
+  RQ_TRY(const WeightParts parts, read_parts(checkpoint, matrix, seen));
   const TensorInfo& first = *weight.parts.front().second;
   RQ_TRY_IN(
       auto decoded, weight.codec->decode(parts, weight.scheme),
       printable(checkpoint.source().files()[first.file].label()) + ": " + printable(weight.module));
   return decoded;
+}
+
+Result<QuantizedWeight> read_matrix(const Checkpoint& checkpoint, const StoredMatrix& matrix) {
+  return read_matrix(checkpoint, matrix, {});
 }
 
 Result<Weight> dense_weight_of(const DenseTensor& tensor, bool is_stack, bool transposed) {

@@ -27,7 +27,7 @@ Result<RunReport> convert_folder(const fs::path& from, const fs::path& out,
   RQ_TRY(OutputFolder folder, OutputFolder::begin(out, {.input = from,
                                                         .overwrite = call.overwrite,
                                                         .receipt = std::string(kReceiptName)}));
-  RQ_TRY(RunReport report, run_plan(checkpoint, plan, folder, {}));
+  RQ_TRY(RunReport report, run_plan(checkpoint, plan, folder));
   RQ_CHECK(folder.commit());
   return report;
 }

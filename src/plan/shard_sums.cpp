@@ -1,0 +1,180 @@
+#include "plan/shard_sums.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <tuple>
+
+#include "base/hash.h"
+#include "base/signals.h"
+#include "base/threads.h"
+
+namespace requant {
+namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+
+// The header of a file, or one tensor.
+struct Piece {
+  std::uint32_t shard = 0;
+  const ShardSums::Tensor* tensor = nullptr;  // nullptr: the header
+};
+
+class Search {
+ public:
+  Search(const std::filesystem::path& folder, std::span<const ShardSums> shards,
+         const ReadCall& progress)
+      : folder_(folder), shards_(shards), progress_(progress) {}
+
+  Result<std::vector<Damage>> run() {
+    RQ_CHECK(open_files());
+    std::atomic<std::size_t> next = 0;
+    parallel_for(static_cast<std::size_t>(thread_limit()), 1, [&](std::size_t, std::size_t) {
+      while (!stopped_) {
+        const std::size_t i = next++;
+        if (i >= pieces_.size()) return;
+        auto looked = or_out_of_memory([&] { return look_at(pieces_[i]); });
+        if (!looked) fail(std::move(looked).error());
+      }
+    });
+    if (failure_) return *failure_;
+    std::ranges::sort(found_, {}, [](const auto& found) { return std::get<0>(found); });
+    std::vector<Damage> damage;
+    for (auto& [place, one] : found_) damage.push_back(std::move(one));
+    return damage;
+  }
+
+ private:
+  Result<void> open_files() {
+    files_.resize(shards_.size());
+    for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+      const ShardSums& shard = shards_[i];
+      auto file = File::open(folder_ / shard.file, shard.file);
+      if (!file && file.error().code() == ErrorCode::kResource) return std::move(file).error();
+      if (!file) {
+        add({i, nullptr}, {shard.file, "", file.error().message().substr(shard.file.size() + 2)});
+        continue;
+      }
+      files_[i] = *std::move(file);
+      if (files_[i].size() != shard.bytes) {
+        add({i, nullptr},
+            {shard.file, "",
+             fmt::format("has {} bytes, expected {}", files_[i].size(), shard.bytes)});
+        if (files_[i].size() < shard.bytes) continue;
+      }
+      total_ += shard.bytes;
+      pieces_.push_back({i, nullptr});
+      for (const ShardSums::Tensor& tensor : shard.tensors) pieces_.push_back({i, &tensor});
+    }
+    return {};
+  }
+
+  Result<void> look_at(const Piece& piece) {
+    const ShardSums& shard = shards_[piece.shard];
+    const File& file = files_[piece.shard];
+    if (piece.tensor == nullptr) {
+      RQ_TRY(const Bytes header, file.read_at(0, shard.header.size()));
+      read(shard.header.size());
+      const auto differs = std::ranges::mismatch(header.text(), shard.header).in1;
+      if (differs == header.text().end()) return {};
+      const auto at = static_cast<std::size_t>(differs - header.text().begin());
+      add(piece, {shard.file, "", fmt::format("the header differs from byte {} on", at)});
+      return {};
+    }
+    RQ_TRY(const std::string found, sha256_at(file, piece.tensor->offset, piece.tensor->bytes));
+    if (found == piece.tensor->sha256) return {};
+    add(piece, {shard.file, piece.tensor->name,
+                fmt::format("its SHA-256 is {}, expected {}", found, piece.tensor->sha256)});
+    return {};
+  }
+
+  Result<std::string> sha256_at(const File& file, std::uint64_t offset, std::uint64_t bytes) {
+    Sha256 hash;
+    RQ_TRY(Buffer space, Buffer::allocate(std::min<std::uint64_t>(bytes, kPieceBytes)));
+    for (std::uint64_t at = 0; at < bytes;) {
+      if (stopped_ || interrupted()) return Error(ErrorCode::kInterrupted, "interrupted");
+      const auto piece = space.span().first(
+          static_cast<std::size_t>(std::min<std::uint64_t>(space.size(), bytes - at)));
+      RQ_CHECK(file.read_at(offset + at, piece));
+      hash.update(piece);
+      at += piece.size();
+      read(piece.size());
+    }
+    return hash.hex();
+  }
+
+  void read(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    done_ += bytes;
+    if (progress_) progress_(done_, total_);
+  }
+
+  void add(const Piece& piece, Damage damage) {
+    const std::uint64_t offset = piece.tensor == nullptr ? 0 : piece.tensor->offset;
+    const std::lock_guard lock(mutex_);
+    found_.emplace_back(std::pair(piece.shard, offset), std::move(damage));
+  }
+
+  void fail(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_.emplace(std::move(error));
+    stopped_ = true;
+  }
+
+  const std::filesystem::path& folder_;
+  std::span<const ShardSums> shards_;
+  const ReadCall& progress_;
+  std::vector<File> files_;
+  std::vector<Piece> pieces_;
+  std::uint64_t total_ = 0;
+  std::atomic<bool> stopped_ = false;
+  std::mutex mutex_;  // guards the rest
+  std::uint64_t done_ = 0;
+  std::vector<std::pair<std::pair<std::uint32_t, std::uint64_t>, Damage>> found_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace
+
+std::vector<PlannedTensor> planned_tensors(const Plan& plan, std::uint32_t shard) {
+  std::vector<PlannedTensor> tensors;
+  for (const std::uint32_t output : plan.shards[shard].outputs) {
+    const TensorInfo& info = *plan.outputs[output].tensor;
+    tensors.push_back({info.name, info.dtype, info.shape});
+  }
+  return tensors;
+}
+
+Result<ShardSums> shard_sums(std::string file, std::span<const PlannedTensor> tensors,
+                             std::span<const std::string> sha256,
+                             const std::map<std::string, std::string>& metadata) {
+  RQ_TRY(SafetensorsLayout layout, safetensors_layout(tensors, metadata));
+  ShardSums sums{.file = std::move(file), .header = std::move(layout.header), .tensors = {}};
+  sums.bytes = sums.header.size() + layout.data_bytes;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::uint64_t bytes =
+        byte_size(tensors[i].dtype, element_count(tensors[i].shape).value_or(0)).value_or(0);
+    sums.tensors.push_back(
+        {tensors[i].name, sums.header.size() + layout.offsets[i], bytes, sha256[i]});
+  }
+  return sums;
+}
+
+Result<ShardSums> shard_sums(const Plan& plan, std::uint32_t shard,
+                             std::span<const TensorRecord> records) {
+  std::vector<std::string> sha256;
+  for (const std::uint32_t output : plan.shards[shard].outputs) {
+    sha256.push_back(records[output].sha256);
+  }
+  return shard_sums(plan.shards[shard].file, planned_tensors(plan, shard), sha256, plan.metadata);
+}
+
+Result<std::vector<Damage>> find_damage(const std::filesystem::path& folder,
+                                        std::span<const ShardSums> shards,
+                                        const ReadCall& progress) {
+  return Search(folder, shards, progress).run();
+}
+
+}  // namespace requant
