@@ -100,8 +100,12 @@ void set_dispatch_facts(EngineFacts& facts, const WeightClass& weights,
     facts.set("moe_schemes", "not asked");
   } else if (expert) {
     facts.set("schemes", "not asked");
-    set_match(facts, "moe_schemes",
-              engine.moe_schemes.empty() ? not_read() : first_match(engine.moe_schemes, facts));
+    if (engine.moe_schemes.empty() && engine.schemes.empty()) {
+      facts.set("moe_schemes", "not asked");  // the library that wrote the dialect takes them
+    } else {
+      set_match(facts, "moe_schemes",
+                engine.moe_schemes.empty() ? not_read() : first_match(engine.moe_schemes, facts));
+    }
   } else {
     facts.set("moe_schemes", "not asked");
     set_match(facts, "schemes", first_match(engine.schemes, facts));

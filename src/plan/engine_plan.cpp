@@ -60,7 +60,8 @@ Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
       .weights = plan.target_weights,
       .dense = plan.target_dense,
       .files = file_names(plan)};
-  return check(subject, engine, {});
+  // The checkpoint has to run on the usual processor, not on the best one.
+  return check(subject, engine, {.cpu = std::string(kUsualCpu)});
 }
 
 // What the search has seen, for the refusal.

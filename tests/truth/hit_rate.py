@@ -32,6 +32,13 @@ PACKAGE = re.compile(r"^(?:ImportError|ModuleNotFoundError|PackageNotFoundError)
 ANSWERS = ("yes", "no", "unknown")
 GARBAGE = 0.3  # top-1 agreement below this is not the model; random models of 384 tokens give near ties, not this
 NEAR = 0.05    # nats; a mean KL up to this is the model, whatever its neighbours look like
+NO_GPU = re.compile(r"No valid quant linear|requires a GPU")  # a library's own kernels want one; `check` speaks of machines with one
+TOOK_ALL = re.compile(r"cuBLASLt error")  # a loader without a GPU took every weight, and then asked for the GPU
+STAND_IN = re.compile(r"transformers_modules\..* has no attribute")  # the corpus brings no model code, only configuration classes
+LEFT_OUT = {  # where what a loader without a GPU did says nothing about the engine
+    ("vllm@0.26.0", "tiny-internvl"): "the loader alone builds no image processor",
+    ("vllm@0.26.0", "llmcompressor__W3A16-g128__tiny_llama"): "3 bits hang on the package humming, which one machine has",
+}
 NO_PRODUCT = "AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_gemm_wna16'"
 
 
@@ -52,14 +59,15 @@ def garbage(entry):
     agreement = max([value for key, value in entry.items() if key.startswith("top1_")], default=None)
     if agreement is not None and agreement < GARBAGE:
         return f"answers with top-1 agreement {agreement:.2f}"
-    if entry.get("tokens") and all(token == 0 for token in entry["tokens"][0]):
+    tokens = entry.get("tokens") or [1]
+    if set(tokens if isinstance(tokens[0], int) else tokens[0]) == {0}:
         return "answers token 0 for ever"
     return ""
 
 
 def questions(entry, options):
     """What `check` is told of the machine, whether it is served there, and if not or wrongly, why."""
-    if not entry["ok"]:
+    if not entry["ok"] and not TOOK_ALL.search(entry.get("error", "")):
         return [(options, False, entry.get("error", "no reason given"))]
     wrong = garbage(entry)
     if entry.get("stand_in"):  # the one product that this processor lacks was done in torch
@@ -121,6 +129,12 @@ def judge(requant, engine, options, truths, paths, show=False, title=None):
             matrix.left_out["not read by requant"] += 1
         elif PACKAGE.search(entry.get("error", "")):
             matrix.left_out["the engine lacked a package"] += 1
+        elif NO_GPU.search(entry.get("error", "")):
+            matrix.left_out["the library wanted a GPU"] += 1
+        elif STAND_IN.search(entry.get("error", "")):
+            matrix.left_out["the corpus's stand-in for remote code"] += 1
+        elif (engine, name) in LEFT_OUT:
+            matrix.left_out[LEFT_OUT[engine, name]] += 1
         elif name not in paths:
             matrix.left_out["not here"] += 1
         else:
