@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "base/hash.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "base/threads.h"
 
 namespace requant {
 namespace fs = std::filesystem;
@@ -281,11 +281,11 @@ OutputFolder::OutputFolder(OutputFolder&& other) noexcept
       lock_(std::exchange(other.lock_, -1)) {}
 
 OutputFolder::~OutputFolder() {
-  try {
+  // What cannot be removed for want of memory is what a killed run leaves.
+  (void)or_out_of_memory([&]() -> Result<void> {
     if (!leaves_) remove_partial();
-  } catch (const std::bad_alloc&) {
-    // What is left is what a killed run leaves.
-  }
+    return {};
+  });
   if (lock_ >= 0) ::close(lock_);
 }
 

@@ -13,7 +13,11 @@ namespace {
 namespace fs = std::filesystem;
 using testing::Contains;
 using testing::HasSubstr;
-using namespace testing_support;  // NOLINT: the helpers of this folder's tests
+using testing_support::contents;
+using testing_support::corpus_folder;
+using testing_support::read_file;
+using testing_support::TemporaryFolder;
+using testing_support::write_file;
 
 constexpr auto kSource = "lmdeploy__sq-fp8-v072__tiny-internvl25";
 constexpr std::uint64_t kShardBytes = 200'000;  // a dozen files
@@ -40,7 +44,8 @@ class Resume : public testing::Test {
   Result<RunReport> convert(const std::string& out, const std::string& options = "") {
     notices_.clear();
     RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(work_ / "in"));
-    PlanRequest request{.target = {}, .max_shard_bytes = kShardBytes, .threads = 2};
+    PlanRequest request;
+    request.max_shard_bytes = kShardBytes;
     RQ_TRY(request.target, parse_target("compressed-tensors"));
     RQ_TRY(const Plan plan, make_plan(checkpoint, request));
     RQ_TRY(OutputFolder folder,
@@ -175,7 +180,8 @@ TEST_F(Resume, AnInterruptionBeforeTheFirstFileLeavesNothing) {
 
 TEST_F(Resume, FindsTheResultOfTheSameRun) {
   const auto checkpoint = Checkpoint::open(work_ / "in");
-  PlanRequest request{.target = {}, .max_shard_bytes = kShardBytes, .threads = 2};
+  PlanRequest request;
+  request.max_shard_bytes = kShardBytes;
   request.target = *parse_target("compressed-tensors");
   const auto plan = make_plan(*checkpoint, request);
   const auto found = find_result(*checkpoint, *plan, work_ / "undisturbed");

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <mutex>
 #include <thread>
 
 #include "base/signals.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "base/threads_start.h"
 #include "plan/job.h"
 #include "plan/journal.h"
 #include "plan/output_files.h"
@@ -130,15 +130,11 @@ class Workers {
   Workers(Run& run, std::vector<Job> jobs) : run_(run), jobs_(std::move(jobs)) {}
 
   Result<void> run(const ProgressCall& progress) {
-    std::vector<std::jthread> threads;
-    threads.reserve(static_cast<std::size_t>(thread_limit() + kWaitingThreads));
     const int count = thread_limit() + kWaitingThreads;
     running_ = count;
-    try {
-      for (int i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
-    } catch (const std::exception&) {  // out of threads, or of memory for one
-      if (threads.empty()) return resource("no thread can be started");
-    }
+    const std::function<void()> body = [this] { work(); };
+    std::vector<std::jthread> threads = start_threads(count, body);
+    if (threads.empty()) return resource("no thread can be started");
     std::unique_lock lock(mutex_);
     running_ -= count - static_cast<int>(threads.size());  // fewer do the work of all
     while (!changed_.wait_for(lock, kProgressInterval, [&] { return running_ == 0; })) {

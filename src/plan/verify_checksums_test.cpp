@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <random>
 
+#include "base/environment.h"
 #include "plan/receipt.h"
 #include "plan/testing.h"
 #include "support/support.h"
@@ -16,7 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::IsEmpty;
-using namespace testing_support;  // NOLINT: the helpers of this folder's tests
+using testing_support::contents;
+using testing_support::convert_folder;
+using testing_support::corpus_folder;
+using testing_support::read_file;
+using testing_support::TemporaryFolder;
+using testing_support::write_file;
 
 constexpr auto kSource = "lmdeploy__sq-fp8-v072__tiny-internvl25";
 
@@ -58,8 +63,8 @@ TEST_F(VerifyChecksums, FindsNothingInWhatWasWritten) {
 
 // REQUANT_FLIPS: how many; each anywhere in the folder, at random.
 TEST_F(VerifyChecksums, FindsEveryFlippedBitAndNamesItsPlace) {
-  const char* wanted = std::getenv("REQUANT_FLIPS");
-  const int flips = wanted == nullptr ? 300 : std::atoi(wanted);
+  const std::string wanted = environment("REQUANT_FLIPS");
+  const int flips = wanted.empty() ? 300 : std::stoi(wanted);
   const auto files = contents(out_);
   std::uint64_t total = 0;
   for (const auto& [name, text] : files) total += text.size();
