@@ -90,8 +90,8 @@ std::string summary_of(const CheckReport& report) {
     if (report.needs_capability != 0)
       text += ", from sm_" + std::to_string(report.needs_capability) + " on";
     if (!report.needs_cpu.empty())
-      text += std::string(", on a processor with ") +
-              (report.needs_cpu == "amx" ? "AMX" : "AVX-512");
+      text +=
+          std::string(", on a processor with ") + (report.needs_cpu == "amx" ? "AMX" : "AVX-512");
     return text;
   }
   const Finding& first = report.findings.front();

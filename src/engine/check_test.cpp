@@ -52,8 +52,8 @@ Agreement compare_with(std::string_view engine_name) {
       ++agreement.not_read;
       continue;
     }
-    const auto report = check(subject_of(*checkpoint), *engine,
-                              {.capability = 90, .cpu = std::string(kUsualCpu)});
+    const auto report =
+        check(subject_of(*checkpoint), *engine, {.capability = 90, .cpu = std::string(kUsualCpu)});
     EXPECT_TRUE(report) << name;
     if (!report) continue;
     const bool loads = *truth.find("ok")->as_bool();
