@@ -23,6 +23,7 @@ class OutputFolderTest : public testing::Test {
   }
   Result<void> write_all(const fs::path& out, std::string_view text, bool overwrite = false) const {
     RQ_TRY(OutputFolder folder, OutputFolder::begin(out, rules(overwrite)));
+    RQ_CHECK(folder.keep_only({}));
     RQ_CHECK(folder.write("sub/a.txt", bytes_of(text)));
     RQ_CHECK(folder.write("receipt.json", bytes_of("{}")));
     return folder.commit();

@@ -125,7 +125,8 @@ TEST_F(VerifyChecksums, OpensNothingOutsideTheFolder) {
   const std::string text = read_file(out_ / kReceiptName);
   for (const char* name : {"../config.json", "/etc/passwd", ""}) {
     std::string bad = text.substr(0, text.rfind("  \"sha256_above"));
-    bad.replace(bad.rfind("config.json"), 11, name);
+    const std::string quoted = "\"config.json\"";
+    bad.replace(bad.rfind(quoted), quoted.size(), "\"" + std::string(name) + "\"");
     write_file(out_ / kReceiptName, with_own_sum(bad));
     const auto found = compare_checksums(out_);
     ASSERT_FALSE(found);
