@@ -165,7 +165,7 @@ Result<void> refuse_old_mxfp4(const Weight& weight, const CtConfig& config) {
 }
 
 Error unreadable(const CtForm& form, const ModuleTensors& module, const Scheme& declared) {
-  const TensorInfo& codes = *module.find(form.parts.front());
+  const TensorInfo& codes = *module.find(form.key);
   const TensorInfo* scale = module.find("weight_scale");
   return corrupt(fmt::format("{}: no {} weight, with {} (the config says {})", describe(codes),
                              form.format, scale == nullptr ? "no scale" : describe(*scale),
