@@ -27,8 +27,6 @@ test: release dev
 # All targets under libFuzzer for SECONDS each, then what is covered; `tests/fuzz/run.py ledger` sums up.
 SECONDS ?= 600
 fuzz: build/.packages
-	cmake --preset release >/dev/null
-	cmake --build --preset release --target fuzz_judge
 	tools/stage_fuzz $(SECONDS)
 
 bench: build/.packages

@@ -23,17 +23,34 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
+// "1,2" -> two integers of 8 bytes.
+std::string numbers(std::string_view text) {
+  std::string bytes;
+  for (const std::string_view word : split(text, ',')) {
+    std::int64_t number = 0;
+    std::from_chars(word.data(), word.data() + word.size(), number);
+    for (unsigned i = 0; i < 8; ++i) bytes += static_cast<char>(number >> 8 * i & 0xFF);
+  }
+  return bytes;
+}
+
 std::vector<BundleTensor> parse_tensors(std::string_view text) {
   std::vector<BundleTensor> tensors;
   while (!text.empty() && tensors.size() < kTensors) {
-    const auto words = split(take_line(text), ' ');
+    const std::string_view line = take_line(text);
+    const auto words = split(line, ' ');
     if (words.size() < 2) continue;
     const auto dtype = dtype_named(words[1]);
     if (!dtype) continue;
-    BundleTensor tensor{std::string(words[0]), *dtype, {}, 0};
+    BundleTensor tensor{std::string(words[0]), *dtype, {}, 0, {}};
     for (std::size_t i = 2; i < words.size(); ++i) {
       std::int64_t size = 0;
       const std::string_view word = words[i];
+      if (word.starts_with('"')) {
+        tensor.own = line.substr(static_cast<std::size_t>(word.data() - line.data()) + 1);
+        break;
+      }
+      if (word.starts_with('=')) tensor.own = numbers(word.substr(1));
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), size);
       if (error == std::errc()) tensor.shape.push_back(size);
       if (error != std::errc() && word.size() == 1) tensor.fill = word[0];
@@ -49,6 +66,10 @@ class Filler {
   explicit Filler(std::string_view data) : data_(data) {}
 
   void fill(const BundleTensor& tensor, std::span<char> out) {
+    if (!tensor.own.empty()) {
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = tensor.own[i % tensor.own.size()];
+      return;
+    }
     if (tensor.fill == 'i') return count(tensor, out);
     if (tensor.fill == 'z' || data_.empty()) {
       std::ranges::fill(out, '\0');

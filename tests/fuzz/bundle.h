@@ -20,7 +20,8 @@
 //   == data
 //   bytes that the tensors take in turn, over and over
 //
-// A tensor's line may end with z (zeros) or i (element k is k / 32).
+// A tensor's line may end with z (zeros), i (element k is k / 32), =1,2,3 (numbers of 8 bytes), or
+// " and text.
 namespace requant::fuzz {
 
 struct BundleTensor {
@@ -28,6 +29,7 @@ struct BundleTensor {
   DType dtype = DType::kU8;
   Shape shape;
   char fill = 0;
+  std::string own;  // its bytes, where the line has them
 };
 
 struct Bundle {

@@ -16,8 +16,7 @@ std::uint64_t bytes_of_parts(const requant::Weight& weight) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace requant;
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fuzz::Bundle bundle = fuzz::Bundle::parse(fuzz::text_of(data, size));
   const auto folder = bundle.folder();
   if (folder == nullptr) return 0;

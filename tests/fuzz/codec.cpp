@@ -104,20 +104,19 @@ WeightParts made_parts(Numbers numbers, const Scheme& scheme) {
   return parts ? *std::move(parts) : WeightParts();
 }
 
-// Other dtypes and shapes for parts that are there, parts that are not, other bytes in all.
+// Other bytes in all parts that were made; then parts with other dtypes and shapes, and more parts.
 void change(WeightParts& parts, const Bundle& bundle) {
-  for (auto& [name, tensor] : bundle.parts()) parts.insert_or_assign(name, tensor);
-  if (bundle.data.empty()) return;
   std::size_t at = 0;
   for (auto& [name, tensor] : parts) {
     auto copy = Buffer::allocate(tensor.bytes.size());
-    if (!copy) return;
+    if (!copy || bundle.data.empty()) break;
     for (std::size_t i = 0; i < tensor.bytes.size(); ++i, ++at) {
       copy->data()[i] =
           tensor.bytes.data()[i] ^ static_cast<std::byte>(bundle.data[at % bundle.data.size()]);
     }
     tensor.bytes = std::move(*copy).freeze();
   }
+  for (auto& [name, tensor] : bundle.parts()) parts.insert_or_assign(name, tensor);
 }
 
 void round_trip(const Codec& codec, const QuantizedWeight& weight) {
@@ -151,8 +150,7 @@ void run(const Codec& codec, const WeightParts& parts, const Scheme& declared) {
 }  // namespace
 }  // namespace requant::fuzz
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace requant;
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fuzz::Bundle bundle = fuzz::Bundle::parse(fuzz::text_of(data, size));
   const Scheme declared = fuzz::declared_by(fuzz::Numbers(bundle, "scheme"));
   WeightParts parts = fuzz::made_parts(fuzz::Numbers(bundle, "make"), declared);

@@ -3,8 +3,7 @@
 #include "checkpoint/checkpoint.h"
 #include "target.h"
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace requant;
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fuzz::Bundle bundle = fuzz::Bundle::parse(fuzz::text_of(data, size));
   const auto folder = bundle.folder();
   if (folder == nullptr) return 0;

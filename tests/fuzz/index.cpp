@@ -1,4 +1,5 @@
-// An index over two shards that are in order; the first byte says whose index it is.
+// An index over two shards that are in order; the first byte says whose index it is, and what lies
+// beside it or in its place.
 #include "container/container.h"
 #include "container/writer.h"
 #include "memory_folder.h"
@@ -25,16 +26,23 @@ MemoryFolder shards() {
 }  // namespace
 }  // namespace requant::fuzz
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace requant;
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const fuzz::MemoryFolder shards = fuzz::shards();
   if (size == 0) return 0;
   fuzz::MemoryFolder folder = shards;
   const bool pickle = (data[0] & 1) != 0;
-  folder.add(pickle ? "pytorch_model.bin.index.json" : "model.safetensors.index.json",
-             std::string(fuzz::text_of(data + 1, size - 1)));
-  if ((data[0] & 2) != 0) folder.add("model.safetensors", "unused");
-  const auto source = open_source(folder, "");
+  const bool alone = (data[0] & 2) != 0;
+  const bool by_name = (data[0] & 4) != 0;
+  const std::string index =
+      pickle ? "pytorch_model.bin.index.json" : "model.safetensors.index.json";
+  const std::string text(fuzz::text_of(data + 1, size - 1));
+  if ((data[0] & 8) != 0) {
+    folder.add(text, "a file of any name");
+  } else {
+    folder.add(index, text);
+  }
+  if (alone) folder.add("model.safetensors", "unused");
+  const auto source = open_source(folder, by_name ? index : "");
   if (!source) return 0;
   for (const File& file : source->files()) {
     fuzz::require(folder.has(file.label()), "only files of the folder are opened");

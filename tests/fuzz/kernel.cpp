@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <tuple>
 #include <vector>
 
@@ -157,16 +158,21 @@ void awq(Problem& p) {
   });
 }
 
+// Aligned as results are that kernels write past the cache.
+std::uint8_t* first_line_of(std::vector<std::uint8_t>& space) {
+  void* begin = space.data();
+  std::size_t size = space.size();
+  return static_cast<std::uint8_t*>(std::align(64, 1, begin, size));
+}
+
 void transpose(Problem& p) {
   const int width = 1 << p.below(3);
   const std::int64_t rows = 1 + p.below(40);
   const std::int64_t cols = 1 + p.below(40);
   const Run from = p.bytes(rows * cols * width);
   compare_all(kernel::transpose_kernels(), kHere, [&](const kernel::TransposeKernel& kernel) {
-    // Aligned as results are that kernels write past the cache.
-    std::vector<std::uint64_t> space(from.size() / 8 + 16);
-    auto* to = reinterpret_cast<std::uint8_t*>(
-        (reinterpret_cast<std::uintptr_t>(space.data()) + 63) / 64 * 64);
+    std::vector<std::uint8_t> space(from.size() + 64);
+    auto* to = first_line_of(space);
     kernel.run({from.data(), to, rows, cols, width, nullptr});
     bool differs = false;
     kernel.run({from.data(), to, rows, cols, width, &differs});
@@ -200,7 +206,7 @@ void dense_row(Problem& p) {
   compare_all(kernel::dense_row_kernels(), supports, [&](const kernel::DenseRowKernel& kernel) {
     std::vector<float> out(codes.size());
     kernel.run(with(out.data()));
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(out.data());
+    const auto* bytes = static_cast<const std::uint8_t*>(static_cast<const void*>(out.data()));
     return Run(bytes, bytes + out.size() * (dtype == DType::kF32 ? 4 : 2));
   });
 }
@@ -213,8 +219,9 @@ void scans(Problem& p) {
       kernel::scan_fp8_kernels(), [&](const auto& kernel) { return kernel.supports(fp8); },
       [&](const auto& kernel) { return kernel.run(fp8); });
   constexpr std::uint64_t kHalf = 0x0001000100010001;
-  const kernel::ScanExponents f16{reinterpret_cast<const std::byte*>(codes.data()), codes.size(),
-                                  0x7C00 * kHalf, 0x0400 * kHalf, 0x8000 * kHalf};
+  const kernel::ScanExponents f16{
+      static_cast<const std::byte*>(static_cast<const void*>(codes.data())), codes.size(),
+      0x7C00 * kHalf, 0x0400 * kHalf, 0x8000 * kHalf};
   compare_all(
       kernel::scan_exponents_kernels(), [&](const auto& kernel) { return kernel.supports(f16); },
       [&](const auto& kernel) { return kernel.run(f16); });
@@ -224,11 +231,10 @@ void sha256(Problem& p) {
   const Run a = p.bytes(p.below(200));
   const Run b = p.bytes(p.below(200));
   compare_all(kernel::sha256_kernels(), kHere, [&](const kernel::Sha256Kernel& kernel) {
-    std::array<std::uint8_t, 64> digests{};
-    kernel.run({{a.data(), b.data()},
-                {a.size(), b.size()},
-                reinterpret_cast<std::uint8_t(*)[32]>(digests.data())});
-    return digests;
+    std::array<std::uint8_t[32], 2> digests{};
+    kernel.run({{a.data(), b.data()}, {a.size(), b.size()}, digests.data()});
+    const auto* bytes = static_cast<const std::uint8_t*>(static_cast<const void*>(digests.data()));
+    return Run(bytes, bytes + sizeof(digests));
   });
 }
 
@@ -238,7 +244,7 @@ constexpr void (*kProblems[])(Problem&) = {bits,      columns,   fields, awq,
 }  // namespace
 }  // namespace requant::fuzz
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 8) return 0;
   requant::fuzz::Problem problem(data, size);
   requant::fuzz::kProblems[problem.below(8)](problem);

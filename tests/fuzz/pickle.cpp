@@ -19,7 +19,7 @@ void read_all(const requant::Source& source) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = requant::fuzz::text_of(data, size);
   if (!text.starts_with("PK")) {
     const auto bytes = requant::Bytes::copy_of(requant::bytes_of(text));

@@ -23,7 +23,7 @@ void run_one(std::string_view input, Tally& tally) {
   const auto copy = std::make_unique<std::uint8_t[]>(input.size());
   for (std::size_t i = 0; i < input.size(); ++i) copy[i] = static_cast<std::uint8_t>(input[i]);
   const std::clock_t begin = std::clock();
-  LLVMFuzzerTestOneInput(copy.get(), input.size());
+  requant::fuzz::LLVMFuzzerTestOneInput(copy.get(), input.size());
   const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   ++tally.inputs;
   if (seconds > tally.slowest) tally.slowest = seconds;

@@ -9,8 +9,7 @@ constexpr std::uint64_t kReadLimit = 1 << 18;
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace requant;
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fuzz::Bundle bundle = fuzz::Bundle::parse(fuzz::text_of(data, size));
   const auto folder = bundle.folder();
   if (folder == nullptr) return 0;

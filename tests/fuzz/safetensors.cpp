@@ -45,7 +45,7 @@ void write_and_read(const Source& source) {
 }  // namespace
 }  // namespace requant::fuzz
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto source = requant::fuzz::open(std::string(requant::fuzz::text_of(data, size)));
   if (source) requant::fuzz::write_and_read(*source);
   return 0;
