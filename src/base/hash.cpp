@@ -1,5 +1,6 @@
 #include "base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -9,11 +10,15 @@
 namespace requant {
 
 struct Sha256::State {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  EVP_MD_CTX* context = nullptr;
   State() {
+    // Where its start ran out of memory, the library itself does not look.
+    const bool started = OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) == 1 &&
+                         OSSL_LIB_CTX_get0_global_default() != nullptr;
+    if (started) context = EVP_MD_CTX_new();
     if (context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1) return;
     EVP_MD_CTX_free(context);
-    throw std::bad_alloc();  // nothing else makes these two fail
+    throw std::bad_alloc();  // nothing else makes these fail
   }
   ~State() { EVP_MD_CTX_free(context); }
   State(const State&) = delete;

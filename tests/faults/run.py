@@ -223,7 +223,7 @@ class Stage:
                 continue  # the loader
             self.starved_ok(done, f"convert with {most} descriptors", out, want)
         many = os.path.join(self.work, "many")
-        dense_model(many, hidden=64, layers=160, shard_per_tensor=True)
+        dense_model(many, hidden=64, layers=200, shard_per_tensor=True)
         shards = sum(name.endswith(".safetensors") for name in os.listdir(many))
         self.expect(shards > 1024, f"only {shards} weight files")
         done = self.run(["quantize", many, "--to", "compressed-tensors:w8a16", "--max-shard-size", "1KB", "-q", "-o",
