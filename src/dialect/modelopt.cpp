@@ -98,6 +98,10 @@ Result<Weight> resolve_module(const ModuleTensors& module, const ModeloptConfig&
     if (algorithm->codec == "modelopt-int4" && config.group_size > 0) {
       declared.grid = Grid::group(config.group_size);
     }
+    // Of rows that are no multiple of 128, shapes alone would tell another size.
+    Scheme in_blocks = declared;
+    in_blocks.grid = Grid::block(128, 128);
+    if (algorithm->codec == "modelopt-w8" && algorithm->fits(in_blocks)) declared = in_blocks;
   }
   auto weight = try_codecs(module, place_of(module, facts), declared);
   const TensorInfo& codes = *module.find("weight");

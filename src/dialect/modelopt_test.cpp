@@ -53,6 +53,9 @@ TEST(ModeloptDialect, ResolvesEachAlgorithm) {
   EXPECT_EQ(scheme_in(config("fp8_pb_wo"), {{"a.weight", DType::kF8E4M3, {256, 128}},
                                             {"a.weight_scale", DType::kF32, {2, 1, 1, 1}}}),
             "e4m3fn per block 128x128, scale F32");
+  EXPECT_EQ(scheme_in(config("FP8_PB_WO"), {{"a.weight", DType::kF8E4M3, {192, 576}},
+                                            {"a.weight_scale", DType::kF32, {2, 1, 5, 1}}}),
+            "e4m3fn per block 128x128, scale F32");
   EXPECT_EQ(scheme_in(config("W8A8_SQ_PER_CHANNEL"), {{"a.weight", DType::kI8, {8, 4}},
                                                       {"a.weight_scale", DType::kF32, {8}},
                                                       {"a.input_scale", DType::kF32, {}},
