@@ -18,6 +18,7 @@ struct ConvertOptions {
   // engine accepts.
   std::string to;
   std::string for_engine;
+  std::string cpu;  // with for_engine: what the processor that serves has, as in CheckOptions
   std::vector<std::string> allow;  // names of losses, or "all"
   // "split-fused", "merge-fused": q/k/v and gate/up, each or in one matrix; "split-experts",
   // "merge-experts": each its own, or in one tensor. Else as the input has them, unless the target

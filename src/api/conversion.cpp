@@ -43,7 +43,8 @@ Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
                       .harmonises_fused = options.harmonise_fused,
                       .recipe = conversion.recipe ? &*conversion.recipe : nullptr,
                       .input_scales = conversion.input_scales ? &*conversion.input_scales : nullptr,
-                      .threads = thread_limit()};
+                      .threads = thread_limit(),
+                      .cpu = options.cpu};
   if (options.to.empty()) return make_plan_for(prepared.checkpoint, options.for_engine, request);
   RQ_TRY(request.target, parse_target(options.to));
   return make_plan(prepared.checkpoint, request);
@@ -133,6 +134,7 @@ std::string options_text(const Conversion& conversion) {
   };
   return Json::object({{"to", options.to},
                        {"for", options.for_engine},
+                       {"cpu", options.cpu},
                        {"allow", list(options.allow)},
                        {"layout", list(options.layout)},
                        {"pad_for_tp", options.pad_for_tp},

@@ -18,6 +18,9 @@ std::function<int()> add(CLI::App& app) {
       "--to", options.to, "DIALECT[@LAYOUT][:SCHEME]: compressed-tensors, gptq@v2, dense:bf16 ...");
   app.add_option("--for", options.for_engine, "ENGINE@VERSION: what loses least and runs there")
       ->excludes(to);
+  app.add_option("--cpu", options.cpu,
+                 "with --for: what the processor that serves has: amx, or less: avx512, avx2")
+      ->check(CLI::IsMember({"amx", "avx512", "avx2"}));
   app.add_option("--allow", options.allow, "losses that may be taken, or all")->delimiter(',');
   app.add_flag("--harmonise-fused", options.harmonise_fused,
                "one scale for q/k/v and for gate/up, where a tensor has one: the largest");

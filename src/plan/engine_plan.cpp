@@ -50,7 +50,7 @@ std::vector<std::string> file_names(const Plan& plan) {
 }
 
 Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
-                               const EngineId& engine) {
+                               const EngineId& engine, const std::string& cpu) {
   const Subject subject{
       .path = checkpoint.root(),
       .config = plan.config,
@@ -61,7 +61,7 @@ Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
       .dense = plan.target_dense,
       .files = file_names(plan)};
   // The checkpoint has to run on the usual processor, not on the best one.
-  return check(subject, engine, {.cpu = std::string(kUsualCpu)});
+  return check(subject, engine, {.cpu = cpu.empty() ? std::string(kUsualCpu) : cpu});
 }
 
 // What the search has seen, for the refusal.
@@ -99,7 +99,7 @@ Result<bool> is_hopeful(const Checkpoint& checkpoint, const Candidate& candidate
     return false;
   }
   if (!search.beats_best(*plan)) return false;
-  RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, engine));
+  RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, engine, request.cpu));
   if (report.verdict != Verdict::kYes) search.note(candidate, report.summary);
   return report.verdict == Verdict::kYes;
 }
@@ -119,7 +119,7 @@ Result<void> search_all(const Checkpoint& checkpoint, PlanRequest& request, cons
       continue;
     }
     if (!search.beats_best(*plan)) continue;
-    RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, id));
+    RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, id, request.cpu));
     if (report.verdict != Verdict::kYes) {
       search.note(candidate, report.summary);
       continue;

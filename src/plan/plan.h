@@ -143,6 +143,7 @@ struct PlanRequest {
   const Recipe* recipe = nullptr;             // quantise what is dense; it outlives the call
   const InputScales* input_scales = nullptr;  // of static activations; likewise
   int threads = 1;
+  std::string cpu = {};  // of make_plan_for()'s engine, as CheckOptions has it; empty: the usual
   bool only_examples = false;  // of weights that differ in the numbers of their names only, one
 };
 

