@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
+
+#include "base/hash.h"
 
 namespace requant {
 namespace {
@@ -13,16 +16,6 @@ namespace {
 constexpr std::string_view kOwner("GNU\0", 4);
 
 std::size_t padded(std::size_t size) { return (size + 3) / 4 * 4; }
-
-std::string hex(const unsigned char* bytes, std::size_t count) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) {
-    text.push_back(kDigits[bytes[i] >> 4]);
-    text.push_back(kDigits[bytes[i] & 15]);
-  }
-  return text;
-}
 
 // The build id among the notes of one segment, which the kernel mapped.
 std::string find_in_notes(const unsigned char* notes, std::size_t size) {
@@ -34,7 +27,8 @@ std::string find_in_notes(const unsigned char* notes, std::size_t size) {
     if (whole > size - at) return {};
     const std::string_view owner(reinterpret_cast<const char*>(notes + at), head.n_namesz);
     if (head.n_type == NT_GNU_BUILD_ID && owner == kOwner) {
-      return hex(notes + at + padded(head.n_namesz), head.n_descsz);
+      const unsigned char* id = notes + at + padded(head.n_namesz);
+      return hex_of(std::as_bytes(std::span(id, head.n_descsz)));
     }
     at += whole;
   }

@@ -13,8 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor_io.h"
 #include "base/file.h"
-#include "base/hash.h"
+#include "base/hash_file.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "base/threads.h"
@@ -28,13 +29,8 @@ constexpr std::string_view kStagingName = "new";
 constexpr std::string_view kReplacedName = "old";
 constexpr std::string_view kJournalName = "journal";
 constexpr int kLockAttempts = 100;  // each loses against a run that has just ended
-constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
 
 std::string shown(const fs::path& path) { return printable(path.string(), 4096); }
-
-Error io_error(const fs::path& path, std::string_view doing, int error_number) {
-  return resource(fmt::format("{}: {}: {}", shown(path), doing, system_message(error_number)));
-}
 
 class Descriptor {
  public:
@@ -51,16 +47,6 @@ class Descriptor {
  private:
   int descriptor_;
 };
-
-Result<void> write_all(const fs::path& path, int descriptor, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(descriptor, bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return io_error(path, "writing", wrote < 0 ? errno : ENOSPC);
-    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-  }
-  return {};
-}
 
 Result<void> make_folders(const fs::path& path) {
   std::error_code failed;
@@ -327,22 +313,14 @@ Result<void> OutputFolder::write(std::string_view name, std::span<const std::byt
 Result<std::string> OutputFolder::copy(const fs::path& from, std::string_view name) const {
   const fs::path path = staging_ / name;
   RQ_TRY(const File source, File::open(from));
-  RQ_TRY(Buffer buffer, Buffer::allocate(kCopyBytes));
-  Sha256 hash;
-  const auto fill = [&](int file) -> Result<void> {
-    for (std::uint64_t at = 0; at < source.size();) {
-      const auto size =
-          static_cast<std::size_t>(std::min<std::uint64_t>(kCopyBytes, source.size() - at));
-      const auto piece = buffer.span().first(size);
-      RQ_CHECK(source.read_at(at, piece));
-      hash.update(piece);
-      RQ_CHECK(write_all(path, file, piece));
-      at += size;
-    }
+  std::string sha256;
+  RQ_CHECK(make_file(path, [&](int file) -> Result<void> {
+    RQ_TRY(sha256, sha256_hex(source, 0, source.size(), [&](std::span<const std::byte> piece) {
+             return write_all(path, file, piece);
+           }));
     return {};
-  };
-  RQ_CHECK(make_file(path, fill));
-  return hash.hex();
+  }));
+  return sha256;
 }
 
 Result<void> OutputFolder::put_in_place() const {

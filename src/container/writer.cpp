@@ -12,18 +12,13 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "base/file.h"
+#include "base/descriptor_io.h"
 #include "base/text.h"
 
 namespace requant {
 namespace {
 
 constexpr std::size_t kMaxWrite = std::size_t{1} << 30;
-
-Error io_error(const std::filesystem::path& path, std::string_view doing, int error_number) {
-  return resource(fmt::format("{}: {}: {}", printable(path.string(), 4096), doing,
-                              system_message(error_number)));
-}
 
 Result<int> create_file(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/hash.h"
+#include "base/hash_file.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "base/threads.h"
@@ -15,30 +16,19 @@ namespace requant {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-
-Result<std::string> sha256_of(const File& file, std::uint64_t offset, std::uint64_t size) {
-  Sha256 hash;
-  RQ_TRY(Buffer space, Buffer::allocate(std::min<std::uint64_t>(size, kPieceBytes)));
-  for (std::uint64_t at = 0; at < size;) {
-    if (interrupted()) return interruption();
-    const auto piece = space.span().first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(space.size(), size - at)));
-    RQ_CHECK(file.read_at(offset + at, piece));
-    hash.update(piece);
-    at += piece.size();
-  }
-  return hash.hex();
+Result<void> unless_interrupted(std::span<const std::byte>) {
+  if (interrupted()) return interruption();
+  return {};
 }
 
 Result<std::string> sha256_of(const fs::path& path) {
   RQ_TRY(const File file, File::open(path));
-  return sha256_of(file, 0, file.size());
+  return sha256_hex(file, 0, file.size(), unless_interrupted);
 }
 
 Result<std::string> sha256_of(const Source& source, const TensorInfo& tensor) {
   if (tensor.strides.empty()) {
-    return sha256_of(source.files()[tensor.file], tensor.offset, tensor.bytes);
+    return sha256_hex(source.files()[tensor.file], tensor.offset, tensor.bytes, unless_interrupted);
   }
   RQ_TRY(const Tensor whole, source.read(tensor));
   return sha256_hex(whole.bytes.span());

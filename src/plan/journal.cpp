@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/descriptor_io.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -22,11 +23,6 @@ namespace {
 constexpr std::string_view kSchema = "requant/journal/1";
 constexpr std::uint64_t kMaxBytes = std::uint64_t{4} << 30;
 constexpr std::size_t kHexDigits = 64;
-
-Error io_error(const fs::path& path, std::string_view doing, int error_number) {
-  return resource(fmt::format("{}: {}: {}", printable(path.string(), 4096), doing,
-                              system_message(error_number)));
-}
 
 Json head_of(const Fingerprint& fingerprint) {
   return Json::object({{"schema", kSchema},
@@ -156,12 +152,7 @@ Journal::~Journal() {
 Result<void> Journal::append(const Json& entry) {
   const std::string rest = entry.dump();
   const std::string line = sha256_hex(bytes_of(rest)) + ' ' + rest + '\n';
-  for (std::string_view left = line; !left.empty();) {
-    const ssize_t wrote = ::write(descriptor_, left.data(), left.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return io_error(path_, "writing", wrote < 0 ? errno : ENOSPC);
-    left.remove_prefix(static_cast<std::size_t>(wrote));
-  }
+  RQ_CHECK(write_all(path_, descriptor_, bytes_of(line)));
   if (::fdatasync(descriptor_) != 0) return io_error(path_, "fdatasync", errno);
   return {};
 }

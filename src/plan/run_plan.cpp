@@ -35,13 +35,6 @@ struct Job {
   std::uint64_t bytes = 0;
 };
 
-void add_outputs(const Plan& plan, const WeightStep& step, Job& job) {
-  for (const auto& [suffix, output] : step.outputs) {
-    job.shard = std::min(job.shard, plan.outputs[output].shard);
-    job.bytes += plan.outputs[output].tensor->bytes;
-  }
-}
-
 // Calls `call` with every output that the job writes.
 template <class Call>
 void for_each_output(const Plan& plan, const Job& job, const Call& call) {
@@ -67,29 +60,27 @@ std::vector<std::uint32_t> shards_of(const Plan& plan, const Job& job) {
   return shards;
 }
 
+// The first shard that the job writes to, and the bytes that it writes.
+Job measured(const Plan& plan, Job job) {
+  job.shard = UINT32_MAX;
+  for_each_output(plan, job, [&](std::uint32_t output) {
+    job.shard = std::min(job.shard, plan.outputs[output].shard);
+    job.bytes += plan.outputs[output].tensor->bytes;
+  });
+  return job;
+}
+
 // Shard after shard; within one the largest first, so that no thread is left alone with a large one
 // at the end.
 std::vector<Job> jobs_of(const Plan& plan) {
   std::vector<Job> jobs;
   for (const WeightStep& step : plan.weights) {
-    if (step.regrouped != nullptr) continue;
-    Job job{.weight = &step, .shard = UINT32_MAX};
-    add_outputs(plan, step, job);
-    jobs.push_back(job);
+    if (step.regrouped == nullptr) jobs.push_back(measured(plan, {.weight = &step}));
   }
   for (const RegroupJob& regroup : plan.regrouping.jobs) {
-    Job job{.regroup = &regroup, .shard = UINT32_MAX};
-    for (const RegroupRound& round : regroup.rounds) {
-      for (const AssembledMatrix& matrix : round.results) {
-        add_outputs(plan, plan.weights[plan.regrouping.results[matrix.result].step], job);
-      }
-    }
-    jobs.push_back(job);
+    jobs.push_back(measured(plan, {.regroup = &regroup}));
   }
-  for (const CopyStep& step : plan.copies) {
-    const OutputTensor& output = plan.outputs[step.output];
-    jobs.push_back({.copy = &step, .shard = output.shard, .bytes = output.tensor->bytes});
-  }
+  for (const CopyStep& step : plan.copies) jobs.push_back(measured(plan, {.copy = &step}));
   std::ranges::stable_sort(jobs, [](const Job& a, const Job& b) {
     return a.shard != b.shard ? a.shard < b.shard : a.bytes > b.bytes;
   });

@@ -7,14 +7,12 @@
 #include <mutex>
 #include <tuple>
 
-#include "base/hash.h"
+#include "base/hash_file.h"
 #include "base/signals.h"
 #include "base/threads.h"
 
 namespace requant {
 namespace {
-
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
 // The header of a file, or one tensor.
 struct Piece {
@@ -83,26 +81,17 @@ class Search {
       add(piece, {shard.file, "", fmt::format("the header differs from byte {} on", at)});
       return {};
     }
-    RQ_TRY(const std::string found, sha256_at(file, piece.tensor->offset, piece.tensor->bytes));
+    const auto count = [&](std::span<const std::byte> bytes) -> Result<void> {
+      read(bytes.size());
+      if (stopped_ || interrupted()) return Error(ErrorCode::kInterrupted, "interrupted");
+      return {};
+    };
+    RQ_TRY(const std::string found,
+           sha256_hex(file, piece.tensor->offset, piece.tensor->bytes, count));
     if (found == piece.tensor->sha256) return {};
     add(piece, {shard.file, piece.tensor->name,
                 fmt::format("its SHA-256 is {}, expected {}", found, piece.tensor->sha256)});
     return {};
-  }
-
-  Result<std::string> sha256_at(const File& file, std::uint64_t offset, std::uint64_t bytes) {
-    Sha256 hash;
-    RQ_TRY(Buffer space, Buffer::allocate(std::min<std::uint64_t>(bytes, kPieceBytes)));
-    for (std::uint64_t at = 0; at < bytes;) {
-      if (stopped_ || interrupted()) return Error(ErrorCode::kInterrupted, "interrupted");
-      const auto piece = space.span().first(
-          static_cast<std::size_t>(std::min<std::uint64_t>(space.size(), bytes - at)));
-      RQ_CHECK(file.read_at(offset + at, piece));
-      hash.update(piece);
-      at += piece.size();
-      read(piece.size());
-    }
-    return hash.hex();
   }
 
   void read(std::uint64_t bytes) {
