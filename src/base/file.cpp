@@ -1,7 +1,5 @@
 #include "base/file.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <system_error>
 #include <utility>
@@ -28,24 +26,6 @@ File File::over(std::shared_ptr<const ByteSource> source, std::uint64_t size, st
   file.size_ = size;
   file.label_ = std::move(label);
   return file;
-}
-
-File::~File() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-File::File(File&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      size_(other.size_),
-      label_(std::move(other.label_)),
-      source_(std::move(other.source_)) {}
-
-File& File::operator=(File&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(size_, other.size_);
-  std::swap(label_, other.label_);
-  std::swap(source_, other.source_);
-  return *this;
 }
 
 Result<void> File::read_at(std::uint64_t offset, std::span<std::byte> out) const {

@@ -12,7 +12,7 @@
 
 namespace requant {
 
-// Bytes that are read by position and are no file of this machine.
+// Bytes that are read by position.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
@@ -33,9 +33,8 @@ class File {
   static File over(std::shared_ptr<const ByteSource> source, std::uint64_t size, std::string label);
 
   File() = default;
-  ~File();
-  File(File&& other) noexcept;
-  File& operator=(File&& other) noexcept;
+  File(File&&) = default;
+  File& operator=(File&&) = default;
 
   const std::string& label() const { return label_; }
   std::uint64_t size() const { return size_; }
@@ -44,14 +43,10 @@ class File {
   Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) const;
   Result<Bytes> read_at(std::uint64_t offset, std::uint64_t size) const;
 
-  // -1 where the bytes are no file of this machine.
-  int descriptor() const { return descriptor_; }
-
  private:
-  int descriptor_ = -1;
   std::uint64_t size_ = 0;
   std::string label_;
-  std::shared_ptr<const ByteSource> source_;  // else the descriptor is read
+  std::shared_ptr<const ByteSource> source_;
 };
 
 // The whole of a file. kRefused when it is larger than `limit`.

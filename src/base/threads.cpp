@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -67,6 +69,25 @@ void parallel_for(std::size_t count, std::size_t grain, int most,
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);
   }
+}
+
+Result<void> for_each_parallel(std::size_t count,
+                               const std::function<Result<void>(std::size_t)>& work) {
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::optional<Error> failure;
+  const auto threads = static_cast<std::size_t>(thread_limit());
+  parallel_for(threads, 1, [&](std::size_t, std::size_t) {
+    for (std::size_t i = next++; i < count; i = next++) {
+      auto done = or_out_of_memory([&] { return work(i); });
+      if (done) continue;
+      next = count;
+      const std::lock_guard lock(mutex);
+      if (!failure) failure.emplace(std::move(done).error());
+    }
+  });
+  if (failure) return *std::move(failure);
+  return {};
 }
 
 }  // namespace requant

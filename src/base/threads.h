@@ -21,6 +21,11 @@ void parallel_for(std::size_t count, std::size_t grain,
 void parallel_for(std::size_t count, std::size_t grain, int threads,
                   const std::function<void(std::size_t begin, std::size_t end)>& work);
 
+// Calls work(i) for every i below `count` on up to thread_limit() threads, each i for the next that
+// is free. After an error none begins any more; the first one counts.
+Result<void> for_each_parallel(std::size_t count,
+                               const std::function<Result<void>(std::size_t)>& work);
+
 // Runs `work`, which gives a Result; kResource instead of an exception when memory is out. For the
 // body of a thread, where an exception would end the process.
 template <class Work>

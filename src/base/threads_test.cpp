@@ -20,6 +20,30 @@ TEST(Threads, ParallelForCoversEachIndexOnce) {
   }
 }
 
+TEST(Threads, ForEachParallelGivesEachIndexOnce) {
+  for (const std::size_t count : {0u, 1u, 7u, 1000u}) {
+    std::vector<std::atomic<int>> seen(count);
+    const auto done = for_each_parallel(count, [&](std::size_t i) -> Result<void> {
+      ++seen[i];
+      return {};
+    });
+    EXPECT_TRUE(done);
+    for (const auto& times : seen) EXPECT_EQ(times, 1);
+  }
+}
+
+TEST(Threads, ForEachParallelBeginsNothingAfterAnError) {
+  std::atomic<int> begun = 0;
+  const auto done = for_each_parallel(1'000'000, [&](std::size_t i) -> Result<void> {
+    ++begun;
+    if (i >= 3) return corrupt("no such thing");
+    return {};
+  });
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message(), "no such thing");
+  EXPECT_LE(begun, 4 + 2 * thread_limit());
+}
+
 TEST(Threads, ParallelForHandsOutOfMemoryToItsCaller) {
   const auto result = or_out_of_memory([]() -> Result<void> {
     parallel_for(1000, 1, [](std::size_t begin, std::size_t) {

@@ -158,4 +158,8 @@ struct Dialect {
 std::span<const Dialect* const> dialects();
 const Dialect* find_dialect(std::string_view name);
 
+// The codec in which the dialect writes a weight of that scheme, in the layout where one is named;
+// nullptr when it cannot hold it so.
+const Codec* codec_in(const Dialect& dialect, const NamedLayout* layout, const Scheme& scheme);
+
 }  // namespace requant

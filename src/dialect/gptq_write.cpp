@@ -32,9 +32,7 @@ Entry entry_of(const Scheme& scheme) {
 
 // nullptr where it cannot be held so.
 const Codec* codec_of(const ConfigRequest& request, const Scheme& scheme) {
-  if (request.layout == nullptr) return gptq_codec_for(scheme);
-  const Codec* codec = find_codec(request.layout->codec);
-  return codec->holds(scheme) ? codec : nullptr;
+  return codec_in(*find_dialect("gptq"), request.layout, scheme);
 }
 
 // As checkpoint_format states it.

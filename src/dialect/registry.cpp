@@ -51,6 +51,12 @@ const Dialect* find_dialect(std::string_view name) {
   return nullptr;
 }
 
+const Codec* codec_in(const Dialect& dialect, const NamedLayout* layout, const Scheme& scheme) {
+  if (layout == nullptr) return dialect.codec_for == nullptr ? nullptr : dialect.codec_for(scheme);
+  const Codec* codec = find_codec(layout->codec);
+  return codec->holds(scheme) ? codec : nullptr;
+}
+
 std::vector<ConfigBlock> find_config_blocks(const Json& config, const Architecture& architecture) {
   std::vector<ConfigBlock> blocks;
   add_blocks(config, {}, blocks);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <set>
 
 #include "base/hash.h"
@@ -53,20 +52,13 @@ std::optional<std::map<const TensorInfo*, std::string>> stated_sources(
 Result<bool> sources_are(const Source& source,
                          const std::map<const TensorInfo*, std::string>& stated) {
   std::vector<std::pair<const TensorInfo*, std::string_view>> all(stated.begin(), stated.end());
-  std::atomic<std::size_t> next = 0;
   std::atomic<bool> same = true;
-  std::mutex mutex;
-  std::optional<Error> failure;
-  parallel_for(static_cast<std::size_t>(thread_limit()), 1, [&](std::size_t, std::size_t) {
-    for (std::size_t i = next++; i < all.size() && same; i = next++) {
-      const auto found = or_out_of_memory([&] { return sha256_of(source, *all[i].first); });
-      if (found && *found == all[i].second) continue;
-      same = false;
-      const std::lock_guard lock(mutex);
-      if (!found && !failure) failure = found.error();
-    }
-  });
-  if (failure) return *failure;
+  RQ_CHECK(for_each_parallel(all.size(), [&](std::size_t i) -> Result<void> {
+    if (!same) return {};
+    RQ_TRY(const std::string found, sha256_of(source, *all[i].first));
+    if (found != all[i].second) same = false;
+    return {};
+  }));
   return same.load();
 }
 

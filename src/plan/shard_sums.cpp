@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <tuple>
 
@@ -28,16 +27,7 @@ class Search {
 
   Result<std::vector<Damage>> run() {
     RQ_CHECK(open_files());
-    std::atomic<std::size_t> next = 0;
-    parallel_for(static_cast<std::size_t>(thread_limit()), 1, [&](std::size_t, std::size_t) {
-      while (!stopped_) {
-        const std::size_t i = next++;
-        if (i >= pieces_.size()) return;
-        auto looked = or_out_of_memory([&] { return look_at(pieces_[i]); });
-        if (!looked) fail(std::move(looked).error());
-      }
-    });
-    if (failure_) return *failure_;
+    RQ_CHECK(for_each_parallel(pieces_.size(), [&](std::size_t i) { return look_at(pieces_[i]); }));
     std::ranges::sort(found_, {}, [](const auto& found) { return std::get<0>(found); });
     std::vector<Damage> damage;
     for (auto& [place, one] : found_) damage.push_back(std::move(one));
@@ -83,7 +73,7 @@ class Search {
     }
     const auto count = [&](std::span<const std::byte> bytes) -> Result<void> {
       read(bytes.size());
-      if (stopped_ || interrupted()) return Error(ErrorCode::kInterrupted, "interrupted");
+      if (interrupted()) return Error(ErrorCode::kInterrupted, "interrupted");
       return {};
     };
     RQ_TRY(const std::string found,
@@ -106,23 +96,15 @@ class Search {
     found_.emplace_back(std::pair(piece.shard, offset), std::move(damage));
   }
 
-  void fail(Error error) {
-    const std::lock_guard lock(mutex_);
-    if (!failure_) failure_.emplace(std::move(error));
-    stopped_ = true;
-  }
-
   const std::filesystem::path& folder_;
   std::span<const ShardSums> shards_;
   const ReadCall& progress_;
   std::vector<File> files_;
   std::vector<Piece> pieces_;
   std::uint64_t total_ = 0;
-  std::atomic<bool> stopped_ = false;
   std::mutex mutex_;  // guards the rest
   std::uint64_t done_ = 0;
   std::vector<std::pair<std::pair<std::uint32_t, std::uint64_t>, Damage>> found_;
-  std::optional<Error> failure_;
 };
 
 }  // namespace

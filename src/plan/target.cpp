@@ -52,10 +52,7 @@ bool can_write(const Dialect& dialect) {
 bool Target::is_dense() const { return dialect->name == kDense; }
 
 const Codec* Target::codec_for(const Scheme& wanted) const {
-  if (layout == nullptr)
-    return dialect->codec_for == nullptr ? nullptr : dialect->codec_for(wanted);
-  const Codec* codec = find_codec(layout->codec);
-  return codec->holds(wanted) ? codec : nullptr;
+  return codec_in(*dialect, layout, wanted);
 }
 
 Result<Target> parse_target(std::string_view text) {
