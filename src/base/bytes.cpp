@@ -1,5 +1,9 @@
 #include "base/bytes.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -9,6 +13,17 @@ namespace requant {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+
+// Large memory in large pages where the system has them to give: what turns matrices visits a page
+// for each row. It makes no difference to what may be done with the memory.
+void ask_for_large_pages([[maybe_unused]] std::byte* memory, [[maybe_unused]] std::size_t size) {
+#ifdef MADV_HUGEPAGE
+  constexpr std::size_t kPage = std::size_t{2} << 20;
+  const std::size_t skipped = kPage - reinterpret_cast<std::uintptr_t>(memory) % kPage;
+  if (size < skipped + 2 * kPage) return;
+  (void)madvise(memory + skipped, (size - skipped) / kPage * kPage, MADV_HUGEPAGE);
+#endif
+}
 
 }  // namespace
 
@@ -34,6 +49,7 @@ Result<Buffer> Buffer::allocate(std::size_t size) {
   auto* memory = static_cast<std::byte*>(
       ::operator new (size == 0 ? 1 : size, std::align_val_t{kAlignment}, std::nothrow));
   if (memory == nullptr) return resource("no memory for " + std::to_string(size) + " bytes");
+  ask_for_large_pages(memory, size);
   buffer.data_.reset(memory);
   buffer.size_ = size;
   return buffer;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernel/bits.h"
+#include "kernel/cpu/planes_simd.h"
 #include "kernel/cpu/simd.h"
 
 namespace requant::kernel {
@@ -9,7 +10,10 @@ namespace {
 // How 16 codes of a lane become 2 x bits bytes: neighbours are joined three times over, into 64
 // bits with 8 codes at their low end, and both halves moved together.
 struct Packing {
-  int bits;
+  V weights8;
+  V weights16;
+  V up;
+  V down;
   V compact;
 };
 
@@ -20,19 +24,15 @@ inline Packing make_packing(int bits) {
     const int from = byte < bits ? byte : 8 + byte - bits;
     places[i] = static_cast<std::uint8_t>(byte < 2 * bits ? from : 0x80);
   }
-  return {bits, load(places)};
+  const auto unused = static_cast<std::uint32_t>(32 - 4 * bits);
+  return {fill16(1 | 256 << bits), fill32(1U | 65536U << (2 * bits)), fill64(unused),
+          fill64(unused), load(places)};
 }
 
 // Fields of less than 2^bits, a byte each -> the first 2 x bits bytes of each lane.
 inline V pack_fields(const Packing& packing, V fields) {
-  const int bits = packing.bits;
-  const V low8 = fill16(0xFF);
-  const V pairs = or_(and_(fields, low8), right16(and_not(fields, low8), 8 - bits));
-  const V low16 = fill32(0xFFFF);
-  const V fours = or_(and_(pairs, low16), right32(and_not(pairs, low16), 16 - 2 * bits));
-  const V low32 = fill64(0xFFFFFFFF);
-  const V eights = or_(and_(fours, low32), right64(and_not(fours, low32), 32 - 4 * bits));
-  return shuffle8(eights, packing.compact);
+  const V fours = pair_words(packing.weights16, pair_bytes(packing.weights8, fields));
+  return shuffle8(right_each64(left_each32(fours, packing.up), packing.down), packing.compact);
 }
 
 inline V swap_neighbours(V bytes) { return or_(left16(bytes, 8), right16(bytes, 8)); }
@@ -58,86 +58,73 @@ inline V to_field(V code, const Field& field, V& dropped) {
   return field.high_first ? swap_neighbours(kept) : kept;
 }
 
-// One for a stream, one a plane for planes.
-struct Packings {
-  Packing of[3];
-  int count;
-};
-
-// For bits < 8.
-inline Packings make_packings(int bits, BitOrder order) {
-  const bool planes = order == BitOrder::kPlanes && kPlaneWidths[bits][1] != 0;
-  Packings packings = {};
-  if (!planes) {
-    packings.of[packings.count++] = make_packing(bits);
-    return packings;
-  }
-  for (const int width : kPlaneWidths[bits]) {
-    if (width != 0) packings.of[packings.count++] = make_packing(width);
-  }
-  return packings;
-}
-
-// Planes of 32 codes each, two lanes to a run. `to` has room for a lane behind the last run.
-inline void pack_planes(const Packings& packings, V fields, std::uint8_t* to) {
-  std::uint8_t planes[3][kBytes];
-  int shift = 0;
-  for (int plane = 0; plane < packings.count; ++plane) {
-    const int width = packings.of[plane].bits;
-    const V part = and_(right16(fields, shift), fill8((1 << width) - 1));
-    store(planes[plane], pack_fields(packings.of[plane], part));
-    shift += width;
-  }
-  for (int run = 0; run < kLanes / 2; ++run) {
-    for (int plane = 0; plane < packings.count; ++plane) {
-      for (int half = 0; half < 2; ++half, to += 2 * packings.of[plane].bits) {
-        store_lane(to, load_lane(planes[plane] + kLaneBytes * (2 * run + half)));
-      }
-    }
-  }
-}
-
-inline void pack_step(const Packings& packings, V fields, std::uint8_t* to) {
-  if (packings.count > 1) return pack_planes(packings, fields, to);
-  store_lanes(to, 2 * packings.of[0].bits, pack_fields(packings.of[0], fields));
-}
-
+// How a row is filled with codes.
 struct Packer {
   Field field;
-  Packings packings;
   int bits;
+  bool planes;
+  Packing packing;
+  Planes in_planes;
 };
 
-// `bytes` is what `codes` fill, exactly, and `room` what may be written, if only to be written
-// over; gives what was dropped.
-inline V pack_run(const Packer& packer, const std::uint8_t* codes, std::int64_t count,
-                  std::uint8_t* to, std::int64_t bytes, std::int64_t room) {
+inline Packer make_packer(int bits, BitOrder order, int flip, int bias) {
+  Packer packer = {};
+  packer.field = make_field(bits, order, flip, bias);
+  packer.bits = bits;
+  packer.planes = in_planes(bits, order);
+  if (packer.planes) {
+    packer.in_planes = make_planes();
+  } else if (bits < 8) {
+    packer.packing = make_packing(bits);
+  }
+  return packer;
+}
+
+// A run of codes, and where it goes.
+struct Run {
+  const std::uint8_t* codes;
+  std::int64_t count;
+  std::uint8_t* to;
+  std::int64_t bytes;  // what the codes fill, exactly
+  std::int64_t room;   // what may be written, if only to be written over
+};
+
+// Steps that write(fields, to) makes of as many codes; what is dropped goes to `dropped`. It may
+// write kLaneBytes beyond.
+template <class Write>
+inline V pack_steps(Run run, const Packer& packer, Write write) {
   constexpr std::int64_t kCodes = 16 * kLanes;
-  const std::int64_t step_bytes = kCodes * packer.bits / 8;
   const Field field = packer.field;
-  const Packings packings = packer.packings;
+  const std::int64_t step_bytes = kCodes * packer.bits / 8;
   V dropped = zero();
   std::int64_t done = 0;
-  for (; done + kCodes <= count && room >= step_bytes + kLaneBytes; done += kCodes) {
-    pack_step(packings, to_field(load(codes + done), field, dropped), to);
-    to += step_bytes;
-    room -= step_bytes;
-    bytes -= step_bytes;
+  for (; done + kCodes <= run.count && run.room >= step_bytes + kLaneBytes; done += kCodes) {
+    write(to_field(load(run.codes + done), field, dropped), run.to);
+    run.to += step_bytes;
+    run.room -= step_bytes;
+    run.bytes -= step_bytes;
   }
-  while (done < count) {  // by way of a copy with room behind it
+  while (done < run.count) {  // by way of a copy with room behind it
     std::uint8_t last[kCodes];
-    const std::int64_t size = count - done < kCodes ? count - done : kCodes;
+    const std::int64_t size = run.count - done < kCodes ? run.count - done : kCodes;
     __builtin_memset(last, field.nothing, kCodes);
-    __builtin_memcpy(last, codes + done, static_cast<unsigned long>(size));
+    __builtin_memcpy(last, run.codes + done, static_cast<unsigned long>(size));
     std::uint8_t packed[kCodes + kLaneBytes];
-    pack_step(packings, to_field(load(last), field, dropped), packed);
-    const std::int64_t filled = bytes < step_bytes ? bytes : step_bytes;
-    __builtin_memcpy(to, packed, static_cast<unsigned long>(filled));
-    to += filled;
-    bytes -= filled;
+    write(to_field(load(last), field, dropped), packed);
+    const std::int64_t filled = run.bytes < step_bytes ? run.bytes : step_bytes;
+    __builtin_memcpy(run.to, packed, static_cast<unsigned long>(filled));
+    run.to += filled;
+    run.bytes -= filled;
     done += size;
   }
   return dropped;
+}
+
+template <int kBits>
+inline V pack_planes(const Run& run, const Packer& packer) {
+  const Planes planes = packer.in_planes;
+  return pack_steps(run, packer,
+                    [&](V fields, std::uint8_t* to) { write_planes<kBits>(planes, fields, to); });
 }
 
 // 8 bits: as they are.
@@ -154,23 +141,42 @@ inline void pack_bytes(const Field& field, const std::uint8_t* codes, std::int64
   __builtin_memcpy(to + done, last, static_cast<unsigned long>(count - done));
 }
 
-inline Packer make_packer(int bits, BitOrder order, int flip, int bias) {
-  return {make_field(bits, order, flip, bias), bits == 8 ? Packings{} : make_packings(bits, order),
-          bits};
+// Gives what was dropped.
+inline V pack_run(const Run& run, const Packer& packer, const Sink& sink) {
+  if (packer.bits == 8) {
+    pack_bytes(packer.field, run.codes, run.count, run.to, sink);
+    return zero();
+  }
+  if (packer.planes) {
+    if (packer.bits == 3) return pack_planes<3>(run, packer);
+    if (packer.bits == 5) return pack_planes<5>(run, packer);
+    if (packer.bits == 6) return pack_planes<6>(run, packer);
+    return pack_planes<7>(run, packer);
+  }
+  const Packing packing = packer.packing;
+  const std::int64_t lane_bytes = 2 * packer.bits;
+  return pack_steps(run, packer, [&](V fields, std::uint8_t* to) {
+    store_lanes(to, lane_bytes, pack_fields(packing, fields));
+  });
 }
 
 // pack_run() past the cache: whole lines, put together in a buffer first.
-inline V pack_streamed(const Packer& packer, const std::uint8_t* codes, std::int64_t count,
-                       std::uint8_t* to, std::int64_t bytes, const Sink& sink) {
+inline V pack_streamed(const Run& run, const Packer& packer, const Sink& sink) {
   constexpr std::int64_t kCodes = 4096;  // bits x 512 bytes
   std::uint8_t buffer[kCodes + kLaneBytes];
   const std::int64_t piece = kCodes * packer.bits / 8;
+  Run left = run;
   V dropped = zero();
-  for (; count >= kCodes; count -= kCodes, codes += kCodes, to += piece, bytes -= piece) {
-    dropped = or_(dropped, pack_run(packer, codes, kCodes, buffer, piece, piece + kLaneBytes));
-    sink.copy(to, buffer, piece);
+  for (; left.count >= kCodes; left.count -= kCodes) {
+    dropped = or_(dropped,
+                  pack_run({left.codes, kCodes, buffer, piece, piece + kLaneBytes}, packer, sink));
+    sink.copy(left.to, buffer, piece);
+    left.codes += kCodes;
+    left.to += piece;
+    left.bytes -= piece;
+    left.room -= piece;
   }
-  return count == 0 ? dropped : or_(dropped, pack_run(packer, codes, count, to, bytes, bytes));
+  return left.count == 0 ? dropped : or_(dropped, pack_run(left, packer, sink));
 }
 
 inline bool pack(const PackBits& p) {
@@ -182,18 +188,16 @@ inline bool pack(const PackBits& p) {
   const std::int64_t room = gapless ? bytes : p.row_bytes;
   const Packer packer = make_packer(p.bits, p.order, p.flip, p.bias);
   const Sink sink(p.packed, rows == 1 ? 0 : p.row_bytes, p.rows * p.row_bytes);
+  const bool streamed = sink.streams() && p.bits < 8;
   V dropped = zero();
   for (std::int64_t row = 0; row < rows; ++row) {
     std::uint8_t* to = p.packed + row * p.row_bytes;
-    if (p.bits == 8) {
-      pack_bytes(packer.field, p.codes + row * cols, cols, to, sink);
-    } else if (sink.streams()) {
-      dropped = or_(dropped, pack_streamed(packer, p.codes + row * cols, cols, to, bytes, sink));
-    } else {
-      dropped = or_(dropped, pack_run(packer, p.codes + row * cols, cols, to, bytes, room));
-    }
-    if (!gapless)
+    const Run run = {p.codes + row * cols, cols, to, bytes, room};
+    dropped =
+        or_(dropped, streamed ? pack_streamed(run, packer, sink) : pack_run(run, packer, sink));
+    if (!gapless) {
       __builtin_memset(to + needed, 0, static_cast<unsigned long>(p.row_bytes - needed));
+    }
   }
   return !any(dropped);
 }

@@ -16,6 +16,13 @@ constexpr std::int64_t kLaneBytes = 16;
 constexpr std::int64_t kBytes = kLanes * kLaneBytes;
 constexpr std::int64_t kCacheLine = 64;
 
+// Has the memory bring lines that are read soon: no pattern of its own tells it which.
+inline void fetch(const std::uint8_t* from, std::int64_t bytes) {
+  for (std::int64_t byte = 0; byte < bytes; byte += kCacheLine) {
+    _mm_prefetch(reinterpret_cast<const char*>(from + byte), _MM_HINT_T0);
+  }
+}
+
 // Whether a result is written past the cache: where it is too large to stay there, reading its
 // lines before they are written would cost half as much again. For rows of whole lines.
 // Given `differs`, it writes nothing and tells there whether the result is other than what lies at
@@ -47,22 +54,35 @@ class Sink {
     }
   }
 
-  // The same for bytes that are a multiple of kCacheLine; other sizes are copied.
+  // The same for a run of bytes; the end of one that is no multiple of kCacheLine is copied.
   void copy(void* to, const void* from, std::int64_t bytes) const {
-    if (differs_ != nullptr) {
-      if (__builtin_memcmp(to, from, static_cast<unsigned long>(bytes)) != 0) *differs_ = true;
-      return;
+    auto* bytes_to = static_cast<std::uint8_t*>(to);
+    const auto* bytes_from = static_cast<const std::uint8_t*>(from);
+    std::int64_t done = 0;
+    if (differs_ == nullptr) {
+      for (; done + kCacheLine <= bytes; done += kCacheLine)
+        copy_line(bytes_to + done, bytes_from + done);
     }
-    if (!streams_ || bytes % kCacheLine != 0) {
-      __builtin_memcpy(to, from, static_cast<unsigned long>(bytes));
-      return;
+    if (done == bytes) return;
+    const auto left = static_cast<unsigned long>(bytes - done);
+    if (differs_ == nullptr) {
+      __builtin_memcpy(bytes_to + done, bytes_from + done, left);
+    } else if (__builtin_memcmp(bytes_to + done, bytes_from + done, left) != 0) {
+      *differs_ = true;
     }
-    auto* line = static_cast<std::uint8_t*>(to);
-    const auto* source = static_cast<const std::uint8_t*>(from);
-    for (std::int64_t i = 0; i < bytes; i += kBytes) stream(line + i, load(source + i));
   }
 
  private:
+  void copy_line(std::uint8_t* to, const std::uint8_t* from) const {
+    for (std::int64_t i = 0; i < kCacheLine; i += kBytes) {
+      if (streams_) {
+        stream(to + i, load(from + i));
+      } else {
+        store(to + i, load(from + i));
+      }
+    }
+  }
+
   static constexpr std::int64_t kLarge = std::int64_t{1} << 20;
   bool streams_;
   bool* differs_;

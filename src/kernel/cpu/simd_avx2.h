@@ -25,6 +25,9 @@ inline __m128i load_lane(const void* from) {
 inline void store_lane(void* to, __m128i lane) {
   _mm_storeu_si128(static_cast<__m128i*>(to), lane);
 }
+inline void store_half(void* to, __m128i lane) {
+  _mm_storel_epi64(static_cast<__m128i*>(to), lane);
+}
 
 // 16 bytes from each of the offsets.
 inline V load_lanes(const std::uint8_t* from, const std::int64_t offsets[kLanes]) {
@@ -35,10 +38,19 @@ inline V load_lanes(const std::uint8_t* from, std::int64_t stride) {
   return _mm256_inserti128_si256(_mm256_castsi128_si256(load_lane(from)), load_lane(from + stride),
                                  1);
 }
+// The same 16 bytes for two lanes each.
+inline V load_runs(const std::uint8_t* from, std::int64_t) {
+  return _mm256_broadcastsi128_si256(load_lane(from));
+}
 // In ascending order, so that lanes may overlap.
 inline void store_lanes(std::uint8_t* to, std::int64_t stride, V v) {
   store_lane(to, _mm256_castsi256_si128(v));
   store_lane(to + stride, _mm256_extracti128_si256(v, 1));
+}
+
+// Each second lane joined with the one before it.
+inline void fold_lanes(V v, __m128i* to) {
+  to[0] = _mm_or_si128(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 }
 
 inline V zero() { return _mm256_setzero_si256(); }
@@ -60,9 +72,19 @@ inline V left16(V v, int count) { return _mm256_slli_epi16(v, count); }
 inline V right16(V v, int count) { return _mm256_srli_epi16(v, count); }
 inline V right32(V v, int count) { return _mm256_srli_epi32(v, count); }
 inline V right64(V v, int count) { return _mm256_srli_epi64(v, count); }
+inline V left_each32(V v, V counts) { return _mm256_sllv_epi32(v, counts); }
+inline V right_each64(V v, V counts) { return _mm256_srlv_epi64(v, counts); }
+// Sums of two neighbours, each times its weight: bytes of less than 128 to 16 bits, words to 32.
+inline V pair_bytes(V weights, V v) { return _mm256_maddubs_epi16(weights, v); }
+inline V pair_words(V weights, V v) { return _mm256_madd_epi16(weights, v); }
 inline V narrow16(V a, V b) { return _mm256_packus_epi16(a, b); }  // lane by lane
 inline V narrow32(V a, V b) { return _mm256_packus_epi32(a, b); }
 inline V shuffle8(V v, V places) { return _mm256_shuffle_epi8(v, places); }  // within lanes
+inline V least8(V a, V b) { return _mm256_min_epu8(a, b); }
+// The top bit of each byte; 32 bits to two lanes.
+inline void top_bits(V v, std::uint32_t* to) {
+  to[0] = static_cast<std::uint32_t>(_mm256_movemask_epi8(v));
+}
 inline bool any(V v) { return _mm256_testz_si256(v, v) == 0; }
 
 template <int kWidth>

@@ -28,6 +28,9 @@ inline __m128i load_lane(const void* from) {
 inline void store_lane(void* to, __m128i lane) {
   _mm_storeu_si128(static_cast<__m128i*>(to), lane);
 }
+inline void store_half(void* to, __m128i lane) {
+  _mm_storel_epi64(static_cast<__m128i*>(to), lane);
+}
 
 inline V join(__m128i a, __m128i b, __m128i c, __m128i d) {
   const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
@@ -44,12 +47,22 @@ inline V load_lanes(const std::uint8_t* from, std::int64_t stride) {
   return join(load_lane(from), load_lane(from + stride), load_lane(from + 2 * stride),
               load_lane(from + 3 * stride));
 }
+// The same 16 bytes for two lanes each.
+inline V load_runs(const std::uint8_t* from, std::int64_t stride) {
+  return join(load_lane(from), load_lane(from), load_lane(from + stride), load_lane(from + stride));
+}
 // In ascending order, so that lanes may overlap.
 inline void store_lanes(std::uint8_t* to, std::int64_t stride, V v) {
   store_lane(to, _mm512_castsi512_si128(v));
   store_lane(to + stride, _mm512_extracti32x4_epi32(v, 1));
   store_lane(to + 2 * stride, _mm512_extracti32x4_epi32(v, 2));
   store_lane(to + 3 * stride, _mm512_extracti32x4_epi32(v, 3));
+}
+
+// Each second lane joined with the one before it.
+inline void fold_lanes(V v, __m128i* to) {
+  to[0] = _mm_or_si128(_mm512_castsi512_si128(v), _mm512_extracti32x4_epi32(v, 1));
+  to[1] = _mm_or_si128(_mm512_extracti32x4_epi32(v, 2), _mm512_extracti32x4_epi32(v, 3));
 }
 
 inline V zero() { return _mm512_setzero_si512(); }
@@ -71,9 +84,21 @@ inline V left16(V v, int count) { return _mm512_slli_epi16(v, static_cast<unsign
 inline V right16(V v, int count) { return _mm512_srli_epi16(v, static_cast<unsigned>(count)); }
 inline V right32(V v, int count) { return _mm512_srli_epi32(v, static_cast<unsigned>(count)); }
 inline V right64(V v, int count) { return _mm512_srli_epi64(v, static_cast<unsigned>(count)); }
+inline V left_each32(V v, V counts) { return _mm512_sllv_epi32(v, counts); }
+inline V right_each64(V v, V counts) { return _mm512_srlv_epi64(v, counts); }
+// Sums of two neighbours, each times its weight: bytes of less than 128 to 16 bits, words to 32.
+inline V pair_bytes(V weights, V v) { return _mm512_maddubs_epi16(weights, v); }
+inline V pair_words(V weights, V v) { return _mm512_madd_epi16(weights, v); }
 inline V narrow16(V a, V b) { return _mm512_packus_epi16(a, b); }  // lane by lane
 inline V narrow32(V a, V b) { return _mm512_packus_epi32(a, b); }
 inline V shuffle8(V v, V places) { return _mm512_shuffle_epi8(v, places); }  // within lanes
+inline V least8(V a, V b) { return _mm512_min_epu8(a, b); }
+// The top bit of each byte; 32 bits to two lanes.
+inline void top_bits(V v, std::uint32_t* to) {
+  const std::uint64_t bits = _mm512_movepi8_mask(v);
+  to[0] = static_cast<std::uint32_t>(bits);
+  to[1] = static_cast<std::uint32_t>(bits >> 32);
+}
 inline bool any(V v) { return _mm512_test_epi8_mask(v, v) != 0; }
 
 template <int kWidth>

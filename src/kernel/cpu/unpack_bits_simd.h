@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernel/bits.h"
+#include "kernel/cpu/planes_simd.h"
 #include "kernel/cpu/simd.h"
 
 namespace requant::kernel {
@@ -8,7 +9,7 @@ namespace {
 
 constexpr std::int64_t kStep = 16 * kLanes;  // codes that are unpacked together, 16 to a lane
 constexpr int kMaxSteps = 5;                 // after which the places of codes repeat
-constexpr int kMaxLayers = 3;
+constexpr std::int64_t kMaxReach = kMaxSteps * kBytes + 64;
 
 // Takes the fields of 16 codes out of the 16 bytes of each lane: both bytes that a field can touch
 // are brought to a 16-bit place, and shifted there by a multiplication.
@@ -20,14 +21,11 @@ struct Step {
   std::int64_t offset[kLanes];  // of each lane's bytes
 };
 
-// How the fields of a row are found. The steps take turns; layers are steps whose fields are
-// parts of the same codes.
+// How the fields of a row are found. The steps take turns.
 struct Fields {
   Step steps[kMaxSteps];
-  V mask[kMaxLayers];
-  int shift[kMaxLayers];  // of a layer's part within the code
+  V mask;
   int steps_in_turn;
-  int layers;
   std::int64_t turn_bytes;  // from one turn to the next
 };
 
@@ -62,7 +60,8 @@ inline void fill_step(Step& step, int bits, BitOrder order, const std::int64_t f
   step.high_up = load(up[1]);
 }
 
-inline Fields fields_in_turn(int bits, BitOrder order) {
+// For bits < 8, and not in planes.
+inline Fields make_fields(int bits, BitOrder order) {
   Fields fields = {};
   const std::int64_t in_word = 32 / bits;
   // In whole words, steps and words come out even after as many.
@@ -75,38 +74,9 @@ inline Fields fields_in_turn(int bits, BitOrder order) {
     for (int lane = 0; lane < kLanes; ++lane) first[lane] = turn * kStep + 16 * lane;
     fill_step(fields.steps[turn], bits, order, first);
   }
-  fields.layers = 1;
-  fields.mask[0] = fill8((1 << bits) - 1);
+  fields.mask = fill8((1 << bits) - 1);
   fields.turn_bytes = packed_bytes(fields.steps_in_turn * kStep, bits, order);
   return fields;
-}
-
-// Each plane is a stream of its own; two lanes make a run of 32 codes.
-inline Fields fields_in_planes(int bits) {
-  Fields fields = {};
-  std::int64_t begin = 0;  // of the plane, in bytes
-  int shift = 0;
-  for (const int width : kPlaneWidths[bits]) {
-    if (width == 0) break;
-    Step& step = fields.steps[fields.layers];
-    const std::int64_t first[4] = {0, 16, 0, 16};
-    fill_step(step, width, BitOrder::kStream, first);
-    for (int lane = 0; lane < kLanes; ++lane) step.offset[lane] += begin + lane / 2 * 4 * bits;
-    fields.mask[fields.layers] = fill8((1 << width) - 1);
-    fields.shift[fields.layers++] = shift;
-    shift += width;
-    begin += 4 * width;
-  }
-  fields.steps_in_turn = 1;
-  fields.turn_bytes = kLanes / 2 * 4 * bits;
-  return fields;
-}
-
-// For bits < 8.
-inline Fields make_fields(int bits, BitOrder order) {
-  const bool planes = order == BitOrder::kPlanes && kPlaneWidths[bits][1] != 0;
-  if (planes) return fields_in_planes(bits);
-  return fields_in_turn(bits, order == BitOrder::kPlanes ? BitOrder::kStream : order);
 }
 
 inline V read_step(const Step& step, V mask, const std::uint8_t* from) {
@@ -116,29 +86,11 @@ inline V read_step(const Step& step, V mask, const std::uint8_t* from) {
   return and_(narrow16(low, high), mask);
 }
 
-inline V read_layers(const Fields& fields, const std::uint8_t* from) {
-  V codes = read_step(fields.steps[0], fields.mask[0], from);
-  for (int i = 1; i < fields.layers; ++i) {
-    const V part = read_step(fields.steps[i], fields.mask[i], from);
-    codes = or_(codes, left16(part, fields.shift[i]));
-  }
-  return codes;
-}
-
-// The next kStep codes; `turn` is which step of a turn that begins at `from`.
-inline V read_fields(const Fields& fields, int turn, const std::uint8_t* from) {
-  if (fields.layers > 1) return read_layers(fields, from);
-  return read_step(fields.steps[turn], fields.mask[0], from);
-}
-
 // Bytes from a turn's begin that a step may read.
-inline std::int64_t reach_of(const Fields& fields, int turn) {
+inline std::int64_t reach_of(const Step& step) {
   std::int64_t reach = 0;
-  const int last = fields.layers > 1 ? fields.layers : turn + 1;
-  for (int i = fields.layers > 1 ? 0 : turn; i < last; ++i) {
-    for (const std::int64_t offset : fields.steps[i].offset) {
-      if (offset + kLaneBytes > reach) reach = offset + kLaneBytes;
-    }
+  for (const std::int64_t offset : step.offset) {
+    if (offset + kLaneBytes > reach) reach = offset + kLaneBytes;
   }
   return reach;
 }
@@ -151,54 +103,92 @@ struct Sign {
 
 inline V to_code(V field, const Sign& sign) { return sub8(xor_(field, sign.flip), sign.bias); }
 
-// The steps whose bytes all lie within `bytes`; gives how many codes that were. `at` and `turn` go
-// along.
-inline std::int64_t unpack_steps(const Fields& fields, const Sign& sign, const std::uint8_t*& at,
-                                 std::int64_t bytes, int& turn, std::uint8_t* codes,
-                                 std::int64_t count, const Sink& sink) {
-  const std::uint8_t* end = at + bytes;
-  std::int64_t done = 0;
-  if (fields.steps_in_turn == 1 && fields.layers == 1) {
-    const Step step = fields.steps[0];
-    const V mask = fields.mask[0];
-    const std::int64_t reach = reach_of(fields, 0);
-    for (; done + kStep <= count && end - at >= reach; done += kStep) {
-      sink.put(codes + done, to_code(read_step(step, mask, at), sign));
-      at += fields.turn_bytes;
-    }
-    return done;
+// How codes are taken from what a row holds.
+struct Unpacker {
+  Sign sign;
+  int bits;
+  bool planes;
+  Fields fields;
+  Planes in_planes;
+};
+
+inline Unpacker make_unpacker(int bits, BitOrder order, int flip, int bias) {
+  Unpacker unpacker = {};
+  unpacker.sign = {fill8(flip), fill8(bias)};
+  unpacker.bits = bits;
+  unpacker.planes = in_planes(bits, order);
+  if (unpacker.planes) {
+    unpacker.in_planes = make_planes();
+  } else if (bits < 8) {
+    unpacker.fields = make_fields(bits, order == BitOrder::kPlanes ? BitOrder::kStream : order);
   }
-  std::int64_t reach[kMaxSteps];
-  for (int i = 0; i < fields.steps_in_turn; ++i) reach[i] = reach_of(fields, i);
-  for (; done + kStep <= count && end - at >= reach[turn]; done += kStep) {
-    sink.put(codes + done, to_code(read_fields(fields, turn, at), sign));
-    if (++turn < fields.steps_in_turn) continue;
-    turn = 0;
-    at += fields.turn_bytes;
-  }
-  return done;
+  return unpacker;
 }
 
-// A run of codes from `bytes` bytes, of which none beyond is read.
-inline void unpack_run(const Fields& fields, const Sign& sign, const std::uint8_t* from,
-                       std::int64_t bytes, std::uint8_t* codes, std::int64_t count,
-                       const Sink& sink) {
-  const std::uint8_t* at = from;
-  int turn = 0;
-  std::int64_t done = unpack_steps(fields, sign, at, bytes, turn, codes, count, sink);
-  while (done < count) {  // from a copy with room behind it
-    std::uint8_t copy[kMaxSteps * kBytes + 64] = {};
-    const std::int64_t reach = reach_of(fields, turn);
-    const std::int64_t left = from + bytes - at;
+// A run of codes, and where it comes from.
+struct PackedRun {
+  const std::uint8_t* from;
+  std::int64_t bytes;  // of which none beyond is read
+  std::uint8_t* codes;
+  std::int64_t count;
+};
+
+// Steps of one kind, which read(from) takes from as many bytes each, `reach` of which may be read.
+template <class Read>
+inline void unpack_steps(const PackedRun& run, const Sign& sign, std::int64_t step_bytes,
+                         std::int64_t reach, const Sink& sink, Read read) {
+  const std::uint8_t* at = run.from;
+  const std::uint8_t* last = run.from + run.bytes - reach;
+  std::int64_t done = 0;
+  for (; done + kStep <= run.count && at <= last; done += kStep, at += step_bytes) {
+    sink.put(run.codes + done, to_code(read(at), sign));
+  }
+  for (; done < run.count; done += kStep, at += step_bytes) {  // from a copy with room behind it
+    std::uint8_t copy[kMaxReach] = {};
+    const std::int64_t left = run.from + run.bytes - at;
     __builtin_memcpy(copy, at, static_cast<unsigned long>(left < reach ? left : reach));
-    std::uint8_t last[kStep];
-    store(last, to_code(read_fields(fields, turn, copy), sign));
-    const std::int64_t size = count - done < kStep ? count - done : kStep;
-    __builtin_memcpy(codes + done, last, static_cast<unsigned long>(size));
-    done += size;
-    if (++turn < fields.steps_in_turn) continue;
-    turn = 0;
-    at += fields.turn_bytes;
+    std::uint8_t codes[kStep];
+    store(codes, to_code(read(copy), sign));
+    const std::int64_t size = run.count - done < kStep ? run.count - done : kStep;
+    __builtin_memcpy(run.codes + done, codes, static_cast<unsigned long>(size));
+  }
+}
+
+template <int kBits>
+inline void unpack_planes(const PackedRun& run, const Unpacker& unpacker, const Sink& sink) {
+  constexpr std::int64_t kRunBytes = 4 * kBits;
+  constexpr std::int64_t kReach =
+      (kRuns - 1) * kRunBytes + 4 * plane_shift(kBits, plane_count(kBits) - 1) + kLaneBytes;
+  const Planes planes = unpacker.in_planes;
+  unpack_steps(run, unpacker.sign, kRuns * kRunBytes, kReach, sink,
+               [&](const std::uint8_t* from) { return read_planes<kBits>(planes, from); });
+}
+
+// Whole words, after kSteps steps of which the places of codes repeat.
+template <int kSteps>
+inline void unpack_turns(const PackedRun& run, const Unpacker& unpacker, const Sink& sink) {
+  const Fields fields = unpacker.fields;
+  std::int64_t reach = 0;
+  for (int i = 0; i < kSteps; ++i) {
+    const std::int64_t other = reach_of(fields.steps[i]);
+    reach = other > reach ? other : reach;
+  }
+  PackedRun left = run;
+  while (left.count >= kSteps * kStep && left.bytes >= reach) {
+    for (int i = 0; i < kSteps; ++i) {
+      sink.put(left.codes + i * kStep,
+               to_code(read_step(fields.steps[i], fields.mask, left.from), unpacker.sign));
+    }
+    left = {left.from + fields.turn_bytes, left.bytes - fields.turn_bytes,
+            left.codes + kSteps * kStep, left.count - kSteps * kStep};
+  }
+  for (int turn = 0; left.count > 0; ++turn) {
+    const Step& step = fields.steps[turn % kSteps];
+    const std::int64_t size = left.count < kStep ? left.count : kStep;
+    unpack_steps({left.from, left.bytes, left.codes, size}, unpacker.sign, 0, reach_of(step), sink,
+                 [&](const std::uint8_t* from) { return read_step(step, fields.mask, from); });
+    const std::int64_t bytes = turn % kSteps + 1 == kSteps ? fields.turn_bytes : 0;
+    left = {left.from + bytes, left.bytes - bytes, left.codes + size, left.count - size};
   }
 }
 
@@ -216,22 +206,33 @@ inline void unpack_bytes(const Sign& sign, const std::uint8_t* from, std::uint8_
   __builtin_memcpy(codes + done, last, static_cast<unsigned long>(count - done));
 }
 
+inline void unpack_run(const PackedRun& run, const Unpacker& unpacker, const Sink& sink) {
+  if (unpacker.bits == 8) return unpack_bytes(unpacker.sign, run.from, run.codes, run.count, sink);
+  if (unpacker.planes) {
+    if (unpacker.bits == 3) return unpack_planes<3>(run, unpacker, sink);
+    if (unpacker.bits == 5) return unpack_planes<5>(run, unpacker, sink);
+    if (unpacker.bits == 6) return unpack_planes<6>(run, unpacker, sink);
+    return unpack_planes<7>(run, unpacker, sink);
+  }
+  const Fields& fields = unpacker.fields;
+  if (fields.steps_in_turn == 3) return unpack_turns<3>(run, unpacker, sink);
+  if (fields.steps_in_turn > 1) return unpack_turns<kMaxSteps>(run, unpacker, sink);
+  const Step step = fields.steps[0];
+  const V mask = fields.mask;
+  unpack_steps(run, unpacker.sign, fields.turn_bytes, reach_of(step), sink,
+               [&](const std::uint8_t* from) { return read_step(step, mask, from); });
+}
+
 inline void unpack(const UnpackBits& p) {
-  const Sign sign = {fill8(p.flip), fill8(p.bias)};
   const bool gapless = p.order != BitOrder::kWholeWords && p.cols * p.bits == 8 * p.row_bytes;
   const std::int64_t rows = gapless ? 1 : p.rows;
   const std::int64_t cols = gapless ? p.rows * p.cols : p.cols;
   const std::int64_t all = p.rows * p.row_bytes;
   const Sink sink(p.codes, rows == 1 ? 0 : cols, p.rows * p.cols);
-  const Fields fields = p.bits == 8 ? Fields{} : make_fields(p.bits, p.order);
+  const Unpacker unpacker = make_unpacker(p.bits, p.order, p.flip, p.bias);
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int64_t begin = row * p.row_bytes;
-    std::uint8_t* codes = p.codes + row * cols;
-    if (p.bits == 8) {
-      unpack_bytes(sign, p.packed + begin, codes, cols, sink);
-    } else {
-      unpack_run(fields, sign, p.packed + begin, all - begin, codes, cols, sink);
-    }
+    unpack_run({p.packed + begin, all - begin, p.codes + row * cols, cols}, unpacker, sink);
   }
 }
 
