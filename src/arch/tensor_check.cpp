@@ -117,14 +117,23 @@ class TensorCheck {
       const std::string in_layer = with_number(pattern, "{layer}", layer);
       for (std::int64_t expert = 0; expert < experts; ++expert) {
         if (problems_ >= kGiveUp) return;
-        const bool replaced = std::ranges::any_of(others, [&](const std::string& other) {
-          const std::string name = with_number(other, "{layer}", layer);
-          return shape_of_(with_number(name, "{expert}", expert)) != nullptr;
-        });
-        check_tensor(with_number(in_layer, "{expert}", expert), expected, required && !replaced,
-                     part);
+        const std::string name = with_number(in_layer, "{expert}", expert);
+        const auto* shape = shape_of_(name);
+        if (shape != nullptr) {
+          check_shape(name, *shape, expected);
+        } else if (required && !is_there(others, layer, expert)) {
+          add_missing(name, expected, part);
+        }
       }
     }
+  }
+
+  bool is_there(const std::vector<std::string>& patterns, std::int64_t layer,
+                std::int64_t expert) const {
+    return std::ranges::any_of(patterns, [&](const std::string& pattern) {
+      const std::string name = with_number(pattern, "{layer}", layer);
+      return shape_of_(with_number(name, "{expert}", expert)) != nullptr;
+    });
   }
 
   // Tensors that may be there instead: what holds the row's matrix, or what it holds.
@@ -154,19 +163,15 @@ class TensorCheck {
     return shape;
   }
 
-  void check_tensor(const std::string& name, const std::vector<std::int64_t>& expected,
-                    bool required, const Part& part) {
-    const auto* shape = shape_of_(name);
-    if (shape == nullptr) {
-      if (required) add_missing(name, expected, part);
-    } else if (!expected.empty() && *shape != expected) {
-      Finding* finding = add("tensor.shape", name);
-      if (finding == nullptr) return;
-      finding->expected = shape_text(expected);
-      finding->observed = shape_text(*shape);
-      finding->message =
-          fmt::format("is {}, config.json asks for {}", finding->observed, finding->expected);
-    }
+  void check_shape(const std::string& name, const std::vector<std::int64_t>& shape,
+                   const std::vector<std::int64_t>& expected) {
+    if (expected.empty() || shape == expected) return;
+    Finding* finding = add("tensor.shape", name);
+    if (finding == nullptr) return;
+    finding->expected = shape_text(expected);
+    finding->observed = shape_text(shape);
+    finding->message =
+        fmt::format("is {}, config.json asks for {}", finding->observed, finding->expected);
   }
 
   void add_missing(const std::string& name, const std::vector<std::int64_t>& expected,

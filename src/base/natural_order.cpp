@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "base/text.h"
 
@@ -109,15 +110,59 @@ class KeySort {
   std::vector<std::size_t> begins_;
 };
 
+using NameOf = std::function<std::string_view(std::size_t)>;
+
+// Where runs of ascending names begin, and `count` at the end; nothing where there are more than
+// `most` of them.
+std::vector<std::size_t> runs_of(std::size_t count, const NameOf& name, std::size_t most) {
+  std::vector<std::size_t> edges = {0};
+  for (std::size_t i = 1; i < count; ++i) {
+    if (natural_less(name(i - 1), name(i))) continue;
+    if (edges.size() == most) return {};
+    edges.push_back(i);
+  }
+  edges.push_back(count);
+  return edges;
+}
+
+// Merges neighbouring runs, of which mostly only the ends overlap.
+void merge_runs(std::vector<std::size_t> edges, const NameOf& name,
+                std::vector<std::uint32_t>& order) {
+  const auto less = [&](std::uint32_t a, std::uint32_t b) {
+    const std::string_view name_a = name(a);
+    const std::string_view name_b = name(b);
+    if (natural_less(name_a, name_b)) return true;
+    return !natural_less(name_b, name_a) && std::pair(name_a, a) < std::pair(name_b, b);
+  };
+  const auto place = [&](std::size_t edge) {
+    return order.begin() + static_cast<std::ptrdiff_t>(edge);
+  };
+  while (edges.size() > 2) {
+    std::vector<std::size_t> left = {0};
+    for (std::size_t i = 1; i < edges.size(); i += 2) {
+      const std::size_t end = edges[std::min(i + 1, edges.size() - 1)];
+      const auto middle = place(edges[i]);
+      if (edges[i] < end) {
+        const auto first = std::upper_bound(place(edges[i - 1]), middle, *middle, less);
+        const auto last = std::lower_bound(middle, place(end), *(middle - 1), less);
+        std::inplace_merge(first, middle, last, less);
+      }
+      left.push_back(end);
+    }
+    edges = std::move(left);
+  }
+}
+
 }  // namespace
 
 std::vector<std::uint32_t> natural_order(std::size_t count,
                                          const std::function<std::string_view(std::size_t)>& name) {
-  std::size_t sorted = 1;
-  while (sorted < count && natural_less(name(sorted - 1), name(sorted))) ++sorted;
-  if (sorted < count) return KeySort(count, name).order();
+  constexpr std::size_t kUsualRun = 64;  // shorter ones are sorted faster than merged
+  std::vector<std::size_t> edges = runs_of(count, name, 2 + count / kUsualRun);
+  if (edges.empty()) return KeySort(count, name).order();
   std::vector<std::uint32_t> order(count);
   std::iota(order.begin(), order.end(), 0U);
+  merge_runs(std::move(edges), name, order);
   return order;
 }
 

@@ -51,6 +51,27 @@ TEST(NaturalOrder, IsThatOfNaturalLess) {
   }
 }
 
+// As shards come: each in order, their ends overlapping.
+TEST(NaturalOrder, MergesWhatIsInOrderPieceByPiece) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::string> names;
+    for (int layer = 0; layer < 400; ++layer) {
+      names.push_back("layers." + std::to_string((layer + random() % 3) / 2) + ".w");
+      names.push_back("layers.0" + std::to_string(layer) + ".v");
+    }
+    const auto whole = ordered(names);
+    const auto less = [](const std::string& a, const std::string& b) { return natural_less(a, b); };
+    for (std::size_t begin = 0; begin < names.size();) {
+      const std::size_t end = std::min<std::size_t>(begin + 100 + random() % 80, names.size());
+      std::stable_sort(names.begin() + static_cast<std::ptrdiff_t>(begin),
+                       names.begin() + static_cast<std::ptrdiff_t>(end), less);
+      begin = end;
+    }
+    EXPECT_EQ(ordered(names), whole);
+  }
+}
+
 TEST(NaturalOrder, PutsEqualNamesSideBySide) {
   EXPECT_EQ(natural_order(4,
                           [](std::size_t i) {

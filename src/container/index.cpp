@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/name_index.h"
 #include "base/text.h"
+#include "base/threads.h"
+#include "container/plain_index.h"
 
 namespace requant {
 namespace {
@@ -86,15 +88,6 @@ class IndexReader final : public JsonEvents {
   Result<ShardIndex> take() && {
     if (!has_map_) return corrupt("no object weight_map");
     if (index_.entries.empty()) return corrupt("weight_map is empty");
-    std::vector<std::string> sorted = index_.shards;
-    std::ranges::sort(sorted);
-    std::vector<std::uint32_t> places;
-    for (const std::string& shard : index_.shards) {
-      const auto at = std::ranges::lower_bound(sorted, shard);
-      places.push_back(static_cast<std::uint32_t>(at - sorted.begin()));
-    }
-    for (ShardIndex::Entry& entry : index_.entries) entry.shard = places[entry.shard];
-    index_.shards = std::move(sorted);
     return std::move(index_);
   }
 
@@ -130,28 +123,76 @@ class IndexReader final : public JsonEvents {
   std::string reason_;
 };
 
+void sort_shards(ShardIndex& index) {
+  std::vector<std::string> sorted = index.shards;
+  std::ranges::sort(sorted);
+  std::vector<std::uint32_t> places;
+  for (const std::string& shard : index.shards) {
+    const auto at = std::ranges::lower_bound(sorted, shard);
+    places.push_back(static_cast<std::uint32_t>(at - sorted.begin()));
+  }
+  for (ShardIndex::Entry& entry : index.entries) entry.shard = places[entry.shard];
+  index.shards = std::move(sorted);
+}
+
+Result<ShardIndex> read_entries(std::string_view json, const Container& container) {
+  auto plain = read_plain_index(json);
+  if (plain && std::ranges::all_of(plain->shards, [&](const std::string& shard) {
+        return refusal_of(shard, container).empty();
+      })) {
+    return *std::move(plain);
+  }
+  IndexReader reader(container);
+  RQ_CHECK(parse_json(json, reader, {.bytes = kMaxIndexBytes}));
+  return std::move(reader).take();
+}
+
+// What the shards deny of an entry; nothing where they agree.
+std::optional<Error> denial_of(const ShardIndex& index, const ShardIndex::Entry& entry,
+                               const Source& source, const TensorInfo* tensor) {
+  if (tensor != nullptr && tensor->file == entry.shard) return std::nullopt;
+  const std::string what =
+      tensor == nullptr ? "is in no shard" : "is in " + source.files()[tensor->file].label();
+  return corrupt(fmt::format("{}: {} {}, the index says {}", index.label,
+                             printable(index.tensor(entry)), what,
+                             printable(index.shards[entry.shard])));
+}
+
 }  // namespace
 
 Result<ShardIndex> read_index(const File& file, const Container& container) {
   const std::string& label = file.label();
   RQ_TRY(const Bytes text, read_small_file(file, kMaxIndexBytes));
-  IndexReader reader(container);
-  RQ_CHECK_IN(parse_json(text.text(), reader, {.bytes = kMaxIndexBytes}), label);
-  RQ_TRY_IN(ShardIndex index, std::move(reader).take(), label);
+  RQ_TRY_IN(ShardIndex index, read_entries(text.text(), container), label);
+  sort_shards(index);
   index.label = label;
   return index;
 }
 
+Result<void> check_unique(const ShardIndex& index) {
+  NameIndex names(index.entries.size());
+  const auto name_of = [&](std::uint32_t i) { return index.tensor(index.entries[i]); };
+  for (std::uint32_t i = 0; i < index.entries.size(); ++i) {
+    if (names.insert(name_of(i), i, name_of)) continue;
+    return corrupt(
+        fmt::format("{}: key {} appears twice in one object", index.label, in_quotes(name_of(i))));
+  }
+  return {};
+}
+
 Result<void> check_index(const ShardIndex& index, const Source& source) {
-  for (const ShardIndex::Entry& entry : index.entries) {
-    const TensorInfo* tensor = source.find(index.tensor(entry));
-    const auto refuse = [&](std::string_view what) {
-      return corrupt(fmt::format("{}: {} {}, the index says {}", index.label,
-                                 printable(index.tensor(entry)), what,
-                                 printable(index.shards[entry.shard])));
-    };
-    if (tensor == nullptr) return refuse("is in no shard");
-    if (tensor->file != entry.shard) return refuse("is in " + source.files()[tensor->file].label());
+  constexpr std::size_t kGrain = 4096;
+  std::vector<const TensorInfo*> found(index.entries.size());
+  parallel_for(found.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i)
+      found[i] = source.find(index.tensor(index.entries[i]));
+  });
+  std::vector<bool> seen(source.tensors().size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (auto denial = denial_of(index, index.entries[i], source, found[i])) return *denial;
+    const auto place = static_cast<std::size_t>(found[i] - source.tensors().data());
+    if (seen[place]) return check_unique(index);
+    seen[place] = true;
   }
   return {};
 }

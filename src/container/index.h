@@ -31,10 +31,14 @@ struct ShardIndex {
 };
 
 // Every shard name is a plain name of a file of `container`; whether the files exist is not looked
-// at.
+// at, nor whether a tensor comes twice.
 Result<ShardIndex> read_index(const File& file, const Container& container);
 
-// Holds the opened shards to the index. REQUIRES: source.files() are index.shards.
+// No tensor comes twice.
+Result<void> check_unique(const ShardIndex& index);
+
+// Holds the opened shards to the index, and that to check_unique(). REQUIRES: source.files() are
+// index.shards.
 Result<void> check_index(const ShardIndex& index, const Source& source);
 
 // What is odd but legal: a wrong total_size, tensors that the index does not list.

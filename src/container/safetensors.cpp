@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -16,6 +17,8 @@
 #include "base/text.h"
 #include "container/container.h"
 #include "container/foreign.h"
+#include "container/plain_header.h"
+#include "container/tensor_order.h"
 
 namespace requant {
 namespace {
@@ -304,21 +307,43 @@ Result<Bytes> read_header_text(const File& file) {
   return header;
 }
 
+bool has_name_twice(std::span<const TensorInfo> sorted) {
+  return std::ranges::adjacent_find(sorted, {}, &TensorInfo::name) != sorted.end();
+}
+
+// The tensors by name, their offsets counted from the begin of the data.
+Result<std::vector<TensorInfo>> read_entries(std::string_view json, std::uint64_t data_bytes,
+                                             std::map<std::string, std::string>& metadata) {
+  if (auto plain = read_plain_header(json); plain && check_coverage(plain->tensors, data_bytes)) {
+    sort_by_name(plain->tensors);
+    if (!has_name_twice(plain->tensors)) {
+      metadata.merge(plain->metadata);
+      return std::move(plain->tensors);
+    }
+  }
+  HeaderReader reader(metadata);
+  RQ_CHECK(parse_json(json, reader, {.bytes = kMaxHeaderBytes, .depth = kMaxDepth}));
+  std::vector<TensorInfo> tensors = reader.take();
+  RQ_CHECK(check_coverage(tensors, data_bytes));
+  sort_by_name(tensors);
+  return tensors;
+}
+
 Result<void> read_header(const File& file, std::uint32_t file_index, Source::Parts& parts) {
   RQ_TRY(const Bytes header, read_header_text(file));
-  HeaderReader reader(parts.metadata);
-  RQ_CHECK_IN(parse_json(header.text(), reader, {.bytes = kMaxHeaderBytes, .depth = kMaxDepth}),
-              file.label());
-  std::vector<TensorInfo> tensors = reader.take();
   const std::uint64_t data_bytes = file.size() - kLengthBytes - header.size();
-  RQ_CHECK_IN(check_coverage(tensors, data_bytes), file.label());
-  parts.tensors.reserve(parts.tensors.size() + tensors.size());
+  RQ_TRY_IN(std::vector<TensorInfo> tensors,
+            read_entries(header.text(), data_bytes, parts.metadata), file.label());
   for (TensorInfo& tensor : tensors) {
     const auto offset = (Checked(tensor.offset) + kLengthBytes + header.size()).value();
     if (!offset) return corrupt("the data's offset overflows").within(file.label());
     tensor.offset = *offset;
     tensor.file = file_index;
-    parts.tensors.push_back(std::move(tensor));
+  }
+  if (parts.tensors.empty()) {
+    parts.tensors = std::move(tensors);
+  } else {
+    std::ranges::move(tensors, std::back_inserter(parts.tensors));
   }
   return {};
 }

@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "base/checked.h"
-#include "base/natural_order.h"
 #include "base/text.h"
 #include "container/container.h"
 #include "container/strided.h"
+#include "container/tensor_order.h"
 
 namespace requant {
 namespace {
@@ -22,16 +22,6 @@ Result<void> check_dimensions(const TensorInfo& tensor) {
         fmt::format("{}: a dimension of {}, expected at most 2^40", printable(tensor.name), size));
   }
   return {};
-}
-
-// Sorts places instead of the tensors themselves, which are much dearer to move.
-void sort_by_name(std::vector<TensorInfo>& tensors) {
-  const auto order = natural_order(
-      tensors.size(), [&](std::size_t i) { return std::string_view(tensors[i].name); });
-  std::vector<TensorInfo> sorted;
-  sorted.reserve(tensors.size());
-  for (const std::uint32_t i : order) sorted.push_back(std::move(tensors[i]));
-  tensors = std::move(sorted);
 }
 
 }  // namespace
