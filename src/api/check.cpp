@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -150,6 +151,17 @@ Device device_of(const CheckOptions& options) {
           .cpu = options.cpu};
 }
 
+// Pieces of work that know nothing of each other. The error of the first that has one.
+Result<void> at_once(const std::vector<std::function<Result<void>()>>& pieces) {
+  std::vector<Result<void>> results(pieces.size());
+  RQ_CHECK(for_each_parallel(pieces.size(), [&](std::size_t i) -> Result<void> {
+    results[i] = or_out_of_memory(pieces[i]);
+    return {};
+  }));
+  for (Result<void>& result : results) RQ_CHECK(std::move(result));
+  return {};
+}
+
 Result<void> check_options(const CheckOptions& options) {
   if (options.tensor_parallel < 1) return usage("tensor parallelism starts at 1");
   constexpr std::int64_t kMostTokens = std::int64_t{1} << 32;
@@ -222,12 +234,22 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
     RQ_CHECK(check_options(options));
     RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
     const Subject subject = subject_of(checkpoint);
-    RQ_TRY(CheckReport report, check(subject, id, device_of(options)));
-    RQ_TRY(const auto findings, own_findings(checkpoint, id));
+    const Device device = device_of(options);
+    std::vector<Finding> findings;
+    CheckReport report;
+    EngineRow versions;
+    RQ_CHECK(at_once({[&]() -> Result<void> {
+                        RQ_TRY(findings, own_findings(checkpoint, id));
+                        return {};
+                      },
+                      [&]() -> Result<void> {
+                        RQ_TRY(report, check(subject, id, device));
+                        RQ_TRY(versions, judge_versions(subject, id.engine, device));
+                        return {};
+                      }}));
     add_own_findings(findings, report);
     CheckResult result = public_result(std::move(report));
-    RQ_TRY(const EngineRow row,
-           check_versions(subject, id.engine, device_of(options), Opinions(checkpoint, findings)));
+    RQ_TRY(const EngineRow row, summed_up(versions, Opinions(checkpoint, findings)));
     for (EngineSpan& span : public_spans(row)) {
       if (span.verdict != result.verdict) result.other_versions.push_back(std::move(span));
     }
@@ -243,13 +265,22 @@ Result<CheckMatrix> check_everywhere(const std::filesystem::path& path,
     RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
     const Subject subject = subject_of(checkpoint);
     std::vector<Finding> findings(checkpoint.findings().begin(), checkpoint.findings().end());
-    RQ_TRY(auto more, run_rules(checkpoint, {.depth = Depth::kHeaders}));
-    std::ranges::move(more, std::back_inserter(findings));
-    RQ_TRY(const auto rows,
-           check_everywhere(subject, device_of(options), Opinions(checkpoint, findings)));
+    std::vector<EngineRow> rows;
+    RQ_CHECK(at_once({[&]() -> Result<void> {
+                        RQ_TRY(auto more, run_rules(checkpoint, {.depth = Depth::kHeaders}));
+                        std::ranges::move(more, std::back_inserter(findings));
+                        return {};
+                      },
+                      [&]() -> Result<void> {
+                        RQ_TRY(rows, judge_everywhere(subject, device_of(options)));
+                        return {};
+                      }}));
     CheckMatrix matrix{.spans = {}, .memory = memory_need(subject, options)};
-    for (const EngineRow& row : rows)
+    Opinions opinions(checkpoint, findings);
+    for (const EngineRow& each : rows) {
+      RQ_TRY(const EngineRow row, summed_up(each, std::ref(opinions)));
       std::ranges::move(public_spans(row), std::back_inserter(matrix.spans));
+    }
     return matrix;
   });
 }

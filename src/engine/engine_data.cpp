@@ -91,17 +91,20 @@ std::vector<std::string> EngineData::texts_at(std::initializer_list<std::string_
 Result<std::shared_ptr<const EngineData>> load_engine(const EngineId& id) {
   static std::mutex mutex;
   static std::map<std::pair<std::string, std::string>, std::shared_ptr<const EngineData>> loaded;
-  const std::lock_guard lock(mutex);
-  auto& entry = loaded[{id.engine, id.version}];
-  if (entry != nullptr) return entry;
+  const std::pair key(id.engine, id.version);
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto known = loaded.find(key); known != loaded.end()) return known->second;
+  }
   RQ_TRY(const auto file, file_of_engine(id.engine));
   const EngineBuild& build = *file->build(id.engine);
   const auto versions = file->versions_of(build);
   if (std::find(versions.begin(), versions.end(), id.version) == versions.end()) {
     return usage("no data on engine " + in_quotes(id.engine + "@" + id.version));
   }
-  entry = std::make_shared<const EngineData>(data_as_of(*file, build, id));
-  return entry;
+  auto data = std::make_shared<const EngineData>(data_as_of(*file, build, id));
+  const std::lock_guard lock(mutex);
+  return loaded.emplace(key, std::move(data)).first->second;
 }
 
 std::vector<EngineRange> known_ranges() {

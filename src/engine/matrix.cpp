@@ -1,9 +1,11 @@
 #include "engine/matrix.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/text.h"
+#include "base/threads.h"
 #include "engine/judged.h"
 #include "engine/reduced.h"
 
@@ -23,26 +25,27 @@ std::string reason_of(const Judged& judged) {
   return "";
 }
 
-Result<EngineRow> row_of(const Subject& reduced, const EngineRange& range, const Device& device,
-                         const SecondOpinion& opinion) {
-  EngineRow row{.engine = range.engine, .spans = {}};
-  for (const std::string& version : range.versions) {
-    RQ_TRY(const auto engine, load_engine({.engine = range.engine, .version = version}));
-    const Judged judged = judge_briefly(*engine, reduced, device);
-    VersionSpan span{
-        .since = version, .until = version, .verdict = judged.verdict, .reason = reason_of(judged)};
-    if (opinion != nullptr) {
-      std::string other = opinion(*engine, span.verdict);
-      if (!other.empty()) span.reason = std::move(other);
-    }
-    if (!row.spans.empty() && row.spans.back().verdict == span.verdict) {
-      row.spans.back().until = version;
-      row.spans.back().reason = std::move(span.reason);
-    } else {
-      row.spans.push_back(std::move(span));
-    }
+// Versions differ little in what they take: one after the other as threads are free.
+Result<std::vector<EngineRow>> judge_all(const Subject& reduced,
+                                         std::span<const EngineRange> ranges,
+                                         const Device& device) {
+  std::vector<EngineRow> rows;
+  std::vector<std::pair<std::size_t, std::size_t>> asked;  // row and span
+  for (const EngineRange& range : ranges) {
+    for (std::size_t i = 0; i < range.versions.size(); ++i) asked.emplace_back(rows.size(), i);
+    rows.push_back(
+        {.engine = range.engine, .spans = std::vector<VersionSpan>(range.versions.size())});
   }
-  return row;
+  RQ_CHECK(for_each_parallel(asked.size(), [&](std::size_t i) -> Result<void> {
+    const auto [row, place] = asked[i];
+    const std::string& version = ranges[row].versions[place];
+    RQ_TRY(const auto engine, load_engine({.engine = ranges[row].engine, .version = version}));
+    const Judged judged = judge_briefly(*engine, reduced, device);
+    rows[row].spans[place] = {
+        .since = version, .until = version, .verdict = judged.verdict, .reason = reason_of(judged)};
+    return {};
+  }));
+  return rows;
 }
 
 }  // namespace
@@ -51,26 +54,38 @@ std::string to_text(const VersionSpan& span) {
   return span.since == span.until ? span.since : span.since + " to " + span.until;
 }
 
-Result<EngineRow> check_versions(const Subject& subject, const std::string& engine,
-                                 const Device& device, const SecondOpinion& opinion) {
+Result<EngineRow> judge_versions(const Subject& subject, const std::string& engine,
+                                 const Device& device) {
   const auto ranges = known_ranges();
   const auto range = std::find_if(ranges.begin(), ranges.end(),
                                   [&](const EngineRange& r) { return r.engine == engine; });
   if (range == ranges.end()) return usage("no data on an engine named " + in_quotes(engine));
   const Reduced reduced = reduce(subject);
-  return row_of(reduced.subject(subject), *range, device, opinion);
+  RQ_TRY(auto rows, judge_all(reduced.subject(subject), {&*range, 1}, device));
+  return std::move(rows.front());
 }
 
-Result<std::vector<EngineRow>> check_everywhere(const Subject& subject, const Device& device,
-                                                const SecondOpinion& opinion) {
+Result<std::vector<EngineRow>> judge_everywhere(const Subject& subject, const Device& device) {
   const Reduced reduced = reduce(subject);
-  const Subject small = reduced.subject(subject);
-  std::vector<EngineRow> rows;
-  for (const EngineRange& range : known_ranges()) {
-    RQ_TRY(EngineRow row, row_of(small, range, device, opinion));
-    rows.push_back(std::move(row));
+  return judge_all(reduced.subject(subject), known_ranges(), device);
+}
+
+Result<EngineRow> summed_up(const EngineRow& row, const SecondOpinion& opinion) {
+  EngineRow sum{.engine = row.engine, .spans = {}};
+  for (VersionSpan span : row.spans) {
+    if (opinion != nullptr) {
+      RQ_TRY(const auto engine, load_engine({.engine = row.engine, .version = span.since}));
+      std::string other = opinion(*engine, span.verdict);
+      if (!other.empty()) span.reason = std::move(other);
+    }
+    if (!sum.spans.empty() && sum.spans.back().verdict == span.verdict) {
+      sum.spans.back().until = span.until;
+      sum.spans.back().reason = std::move(span.reason);
+    } else {
+      sum.spans.push_back(std::move(span));
+    }
   }
-  return rows;
+  return sum;
 }
 
 }  // namespace requant

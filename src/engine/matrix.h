@@ -26,11 +26,13 @@ struct EngineRow {
 // What else is known of the checkpoint on that engine: may turn a verdict, and then says why.
 using SecondOpinion = std::function<std::string(const EngineData&, Verdict&)>;
 
-// kUsage for an engine that is not known.
-Result<EngineRow> check_versions(const Subject& subject, const std::string& engine,
-                                 const Device& device, const SecondOpinion& opinion);
+// Every version of one engine, each by itself. kUsage for an engine that is not known.
+Result<EngineRow> judge_versions(const Subject& subject, const std::string& engine,
+                                 const Device& device);
 // Every engine and version that is known.
-Result<std::vector<EngineRow>> check_everywhere(const Subject& subject, const Device& device,
-                                                const SecondOpinion& opinion);
+Result<std::vector<EngineRow>> judge_everywhere(const Subject& subject, const Device& device);
+
+// Neighbours of one verdict put together, after the second opinion.
+Result<EngineRow> summed_up(const EngineRow& row, const SecondOpinion& opinion);
 
 }  // namespace requant

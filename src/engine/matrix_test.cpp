@@ -27,10 +27,13 @@ constexpr std::string_view kFounding = "lmdeploy__sq-fp8-v072__tiny-internvl25";
 TEST(Matrix, SaysWhereTheFoundingCaseRuns) {
   const auto checkpoint = folder(kFounding);
   ASSERT_TRUE(checkpoint);
-  const auto rows = check_everywhere(subject_of(*checkpoint), {}, nullptr);
+  const auto rows = judge_everywhere(subject_of(*checkpoint), {});
   ASSERT_TRUE(rows);
   EXPECT_GE(rows->size(), 9U);
-  for (const EngineRow& row : *rows) {
+  for (const EngineRow& each : *rows) {
+    const auto sum = summed_up(each, nullptr);
+    ASSERT_TRUE(sum);
+    const EngineRow& row = *sum;
     if (row.engine == "vllm") {
       ASSERT_EQ(row.spans.size(), 1U);
       EXPECT_EQ(row.spans[0].verdict, Verdict::kNo);
@@ -49,9 +52,11 @@ TEST(Matrix, AgreesWithCheckOfOneVersion) {
     const auto checkpoint = folder(name);
     if (!checkpoint) continue;
     const Subject subject = subject_of(*checkpoint);
-    const auto row = check_versions(subject, "vllm", {.capability = 90}, nullptr);
+    const auto row = judge_versions(subject, "vllm", {.capability = 90});
     ASSERT_TRUE(row);
-    for (const VersionSpan& span : row->spans) {
+    const auto sum = summed_up(*row, nullptr);
+    ASSERT_TRUE(sum);
+    for (const VersionSpan& span : sum->spans) {
       for (const std::string& version : {span.since, span.until}) {
         const auto report =
             check(subject, {.engine = "vllm", .version = version}, {.capability = 90});
@@ -60,6 +65,24 @@ TEST(Matrix, AgreesWithCheckOfOneVersion) {
       }
     }
   }
+}
+
+TEST(Matrix, HearsTheSecondOpinionOfEachVersion) {
+  const EngineRow row{.engine = "vllm",
+                      .spans = {{"0.10.0", "0.10.0", Verdict::kYes, ""},
+                                {"0.10.2", "0.10.2", Verdict::kYes, ""},
+                                {"0.33.0", "0.33.0", Verdict::kYes, ""}}};
+  const auto sum = summed_up(row, [](const EngineData& engine, Verdict& verdict) -> std::string {
+    if (engine.id.version == "0.33.0") return "";
+    verdict = Verdict::kNo;
+    return "not on " + engine.id.version;
+  });
+  ASSERT_TRUE(sum);
+  ASSERT_EQ(sum->spans.size(), 2U);
+  EXPECT_EQ(to_text(sum->spans[0]), "0.10.0 to 0.10.2");
+  EXPECT_EQ(sum->spans[0].verdict, Verdict::kNo);
+  EXPECT_EQ(sum->spans[0].reason, "not on 0.10.2");
+  EXPECT_EQ(sum->spans[1].verdict, Verdict::kYes);
 }
 
 TEST(Between, IsUnknownWhereTheNeighboursDiffer) {

@@ -3,26 +3,21 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/text.h"
-
 namespace requant {
 
 VersionNumber::VersionNumber(std::string_view text) {
-  for (const std::string_view part : split(text, '.')) {
-    int number = 0;
-    std::from_chars(part.data(), part.data() + part.size(), number);
-    numbers_.push_back(number);
+  const char* at = text.data();
+  const char* end = at + text.size();
+  for (int& number : numbers_) {
+    const char* dot = std::find(at, end, '.');
+    std::from_chars(at, dot, number);
+    if (dot == end) return;
+    at = dot + 1;
   }
 }
 
 std::strong_ordering VersionNumber::operator<=>(const VersionNumber& other) const {
-  const std::size_t size = std::max(numbers_.size(), other.numbers_.size());
-  for (std::size_t i = 0; i < size; ++i) {
-    const int mine = i < numbers_.size() ? numbers_[i] : 0;
-    const int theirs = i < other.numbers_.size() ? other.numbers_[i] : 0;
-    if (mine != theirs) return mine <=> theirs;
-  }
-  return std::strong_ordering::equal;
+  return numbers_ <=> other.numbers_;
 }
 
 }  // namespace requant
