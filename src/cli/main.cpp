@@ -1,9 +1,14 @@
 #include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -50,6 +55,26 @@ int run(int argc, char** argv) {
   return chosen();
 }
 
+// What planning and checking keep of 200,000 tensors takes some 60,000 pages of the usual size, and
+// a fifth of their time to get these one by one. Nothing is taken before it is used.
+void use_large_pages() {
+#if defined(__GLIBC__) && defined(MADV_HUGEPAGE)
+  constexpr std::size_t kHeap = std::size_t{192} << 20;
+  constexpr std::size_t kPage = std::size_t{2} << 20;
+  const auto* before = static_cast<const std::byte*>(sbrk(0));
+  (void)mallopt(M_TOP_PAD, kHeap);
+  void* first = std::malloc(kPage / 2);  // more than the heap has: it grows by all of kHeap
+  (void)mallopt(M_TOP_PAD, 128 << 10);
+  const auto* end = static_cast<const std::byte*>(sbrk(0));
+  void* begin = static_cast<std::byte*>(first);
+  std::size_t room = end > before && first != nullptr ? static_cast<std::size_t>(end - before) : 0;
+  if (room > kHeap && std::align(kPage, kHeap - kPage, begin, room) != nullptr) {
+    (void)madvise(begin, kHeap - kPage, MADV_HUGEPAGE);
+  }
+  std::free(first);
+#endif
+}
+
 // Weights are read and written through buffers of megabytes that come and go. Given back to the
 // system each time, their pages would be cleared anew for each weight.
 void keep_freed_memory() {
@@ -57,6 +82,7 @@ void keep_freed_memory() {
   (void)mallopt(M_ARENA_MAX, 2);  // one for each thread would keep more
   (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
   (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  use_large_pages();
 #endif
 }
 

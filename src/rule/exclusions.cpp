@@ -16,24 +16,32 @@ constexpr std::string_view kLists[] = {"modules_to_not_convert", "ignored_layers
 // Entries that no name equals are compared with every module: lists of strangers may be long.
 constexpr int kMostSearches = 100;
 
-// The modules of a checkpoint by name.
+// The modules of a checkpoint by name; collected when they are first asked for.
 class Names {
  public:
-  explicit Names(const Checkpoint& checkpoint) {
-    for (const Weight& weight : checkpoint.weights()) add(weight.module);
-    for (const DenseTensor& dense : checkpoint.dense()) add(dense.module);
+  explicit Names(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+
+  bool has(std::string_view name) {
+    collect();
+    return known_.contains(name);
   }
-  bool has(std::string_view name) const { return known_.contains(name); }
   template <class Test>
-  std::string_view first(const Test& test) const {
+  std::string_view first(const Test& test) {
+    collect();
     const auto at = std::ranges::find_if(names_, test);
     return at == names_.end() ? std::string_view() : *at;
   }
 
  private:
+  void collect() {
+    if (!names_.empty()) return;
+    for (const Weight& weight : checkpoint_.weights()) add(weight.module);
+    for (const DenseTensor& dense : checkpoint_.dense()) add(dense.module);
+  }
   void add(std::string_view name) {
     if (known_.insert(name).second) names_.push_back(name);
   }
+  const Checkpoint& checkpoint_;
   std::vector<std::string_view> names_;
   std::unordered_set<std::string_view> known_;
 };
@@ -56,7 +64,7 @@ bool is_pattern(std::string_view entry) {
 
 // The first module that a pattern covers as some engine compares it; "re:" from the start of the
 // name.
-std::string_view first_by_pattern(const Names& names, const std::string& entry) {
+std::string_view first_by_pattern(Names& names, const std::string& entry) {
   if (entry.starts_with("re:")) {
     const auto pattern = NamePattern::compile(entry.substr(3));
     if (!pattern) return {};
@@ -79,7 +87,7 @@ bool is_usual(std::string_view entry) {
 
 Exclusions::Exclusions(const Checkpoint& checkpoint) {
   if (checkpoint.dialect().name == "compressed-tensors" || checkpoint.weights().empty()) return;
-  const Names names(checkpoint);
+  Names names(checkpoint);
   int searches = 0;
   for (const ConfigBlock& block :
        find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
@@ -107,7 +115,7 @@ Exclusions::Exclusions(const Checkpoint& checkpoint) {
 std::vector<Exclusion> stale_targets(const Checkpoint& checkpoint) {
   std::vector<Exclusion> stale;
   if (checkpoint.dialect().name != "compressed-tensors") return stale;
-  const Names names(checkpoint);
+  Names names(checkpoint);
   for (const ConfigBlock& block :
        find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
     const Json* groups = block.block->find("config_groups");

@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "base/threads.h"
 #include "dialect/kv_cache.h"
@@ -65,13 +66,21 @@ std::vector<std::size_t> chosen(const std::vector<ScaleFacts>& all, std::uint64_
   std::vector<std::size_t> order(all.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (limit == UINT64_MAX) return order;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return all[a].tensor->bytes < all[b].tensor->bytes;
-  });
+  // The smallest, and of equals the first.
+  std::vector<std::uint64_t> sizes(all.size());
+  std::ranges::transform(all, sizes.begin(), [](const ScaleFacts& f) { return f.tensor->bytes; });
+  const auto smaller = [&](std::size_t a, std::size_t b) {
+    return std::pair(sizes[a], a) < std::pair(sizes[b], b);
+  };
+  if (order.size() > ScaleTable::kTensors) {
+    std::nth_element(order.begin(), order.begin() + ScaleTable::kTensors, order.end(), smaller);
+    order.resize(ScaleTable::kTensors);
+  }
+  std::sort(order.begin(), order.end(), smaller);
   std::uint64_t bytes = 0;
   std::size_t count = 0;
-  while (count < order.size() && count < ScaleTable::kTensors) {
-    bytes += all[order[count]].tensor->bytes;
+  while (count < order.size()) {
+    bytes += sizes[order[count]];
     if (bytes > limit) break;
     ++count;
   }
