@@ -163,7 +163,7 @@ TEST_P(AwqTest, WritesLargeResultsAsSmallOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, AwqTest,
-                         testing::ValuesIn(awq_kernels().begin(), awq_kernels().end()),
+                         testing::ValuesIn(testing_support::tested(awq_kernels())),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

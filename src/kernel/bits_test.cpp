@@ -186,7 +186,7 @@ TEST_P(BitsTest, WritesLargeResultsAsSmallOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, BitsTest,
-                         testing::ValuesIn(bits_kernels().begin(), bits_kernels().end()),
+                         testing::ValuesIn(testing_support::tested(bits_kernels())),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

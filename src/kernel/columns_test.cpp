@@ -125,7 +125,7 @@ TEST_P(ColumnsTest, WritesLargeResultsAsSmallOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, ColumnsTest,
-                         testing::ValuesIn(columns_kernels().begin(), columns_kernels().end()),
+                         testing::ValuesIn(testing_support::tested(columns_kernels())),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST_P(FieldsTest, WriteLargeResultsAsSmallOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, FieldsTest,
-                         testing::ValuesIn(fields_kernels().begin(), fields_kernels().end()),
+                         testing::ValuesIn(testing_support::tested(fields_kernels())),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

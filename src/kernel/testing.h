@@ -5,8 +5,41 @@
 #include <cstdlib>
 #include <memory>
 #include <random>
+#include <span>
+#include <type_traits>
+#include <vector>
 
-namespace requant::kernel::testing_support {
+#include "kernel/awq.h"
+#include "kernel/bits.h"
+#include "kernel/columns.h"
+#include "kernel/fields.h"
+#include "kernel/transpose.h"
+
+namespace requant::kernel {
+#ifdef REQUANT_KERNELS_X86
+// cpu/simd_four_lanes.h
+extern const AwqKernel k_awq_four_lanes;
+extern const BitsKernel k_bits_four_lanes;
+extern const ColumnsKernel k_columns_four_lanes;
+extern const FieldsKernel k_fields_four_lanes;
+extern const TransposeKernel k_transpose_four_lanes;
+#endif
+
+namespace testing_support {
+
+// A list of kernels, and the stand-in for its AVX-512.
+template <class Kernel>
+std::vector<const Kernel*> tested(std::span<const Kernel* const> kernels) {
+  std::vector<const Kernel*> all(kernels.begin(), kernels.end());
+#ifdef REQUANT_KERNELS_X86
+  if constexpr (std::is_same_v<Kernel, AwqKernel>) all.push_back(&k_awq_four_lanes);
+  if constexpr (std::is_same_v<Kernel, BitsKernel>) all.push_back(&k_bits_four_lanes);
+  if constexpr (std::is_same_v<Kernel, ColumnsKernel>) all.push_back(&k_columns_four_lanes);
+  if constexpr (std::is_same_v<Kernel, FieldsKernel>) all.push_back(&k_fields_four_lanes);
+  if constexpr (std::is_same_v<Kernel, TransposeKernel>) all.push_back(&k_transpose_four_lanes);
+#endif
+  return all;
+}
 
 // Bytes aligned to a cache line, as results are that kernels write past the cache.
 class LineBytes {
@@ -38,4 +71,5 @@ class LineBytes {
   std::unique_ptr<std::uint8_t, Free> bytes_;
 };
 
-}  // namespace requant::kernel::testing_support
+}  // namespace testing_support
+}  // namespace requant::kernel

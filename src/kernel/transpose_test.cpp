@@ -85,7 +85,7 @@ TEST_P(TransposeTest, WritesLargeResultsAsSmallOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, TransposeTest,
-                         testing::ValuesIn(transpose_kernels().begin(), transpose_kernels().end()),
+                         testing::ValuesIn(testing_support::tested(transpose_kernels())),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

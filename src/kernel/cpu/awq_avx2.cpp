@@ -4,6 +4,6 @@
 namespace requant::kernel {
 
 extern const AwqKernel k_awq_avx2;
-const AwqKernel k_awq_avx2 = {"avx2", machine_has_simd, unpack, pack, to_rows, from_rows};
+const AwqKernel k_awq_avx2 = {kIsa, machine_has_simd, unpack, pack, to_rows, from_rows};
 
 }  // namespace requant::kernel

@@ -4,6 +4,6 @@
 namespace requant::kernel {
 
 extern const AwqKernel k_awq_avx512;
-const AwqKernel k_awq_avx512 = {"avx512", machine_has_simd, unpack, pack, to_rows, from_rows};
+const AwqKernel k_awq_avx512 = {kIsa, machine_has_simd, unpack, pack, to_rows, from_rows};
 
 }  // namespace requant::kernel

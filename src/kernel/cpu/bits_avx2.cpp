@@ -4,6 +4,6 @@
 namespace requant::kernel {
 
 extern const BitsKernel k_bits_avx2;
-const BitsKernel k_bits_avx2 = {"avx2", machine_has_simd, unpack, pack};
+const BitsKernel k_bits_avx2 = {kIsa, machine_has_simd, unpack, pack};
 
 }  // namespace requant::kernel

@@ -4,6 +4,6 @@
 namespace requant::kernel {
 
 extern const BitsKernel k_bits_avx512;
-const BitsKernel k_bits_avx512 = {"avx512", machine_has_simd, unpack, pack};
+const BitsKernel k_bits_avx512 = {kIsa, machine_has_simd, unpack, pack};
 
 }  // namespace requant::kernel

@@ -3,6 +3,6 @@
 namespace requant::kernel {
 
 extern const ColumnsKernel k_columns_avx2;
-const ColumnsKernel k_columns_avx2 = {"avx2", machine_has_simd, unpack_blocks, pack_blocks};
+const ColumnsKernel k_columns_avx2 = {kIsa, machine_has_simd, unpack_blocks, pack_blocks};
 
 }  // namespace requant::kernel

@@ -3,6 +3,6 @@
 namespace requant::kernel {
 
 extern const ColumnsKernel k_columns_avx512;
-const ColumnsKernel k_columns_avx512 = {"avx512", machine_has_simd, unpack_blocks, pack_blocks};
+const ColumnsKernel k_columns_avx512 = {kIsa, machine_has_simd, unpack_blocks, pack_blocks};
 
 }  // namespace requant::kernel

@@ -3,6 +3,6 @@
 namespace requant::kernel {
 
 extern const FieldsKernel k_fields_avx2;
-const FieldsKernel k_fields_avx2 = {"avx2", machine_has_simd, split, join};
+const FieldsKernel k_fields_avx2 = {kIsa, machine_has_simd, split, join};
 
 }  // namespace requant::kernel

@@ -3,6 +3,6 @@
 namespace requant::kernel {
 
 extern const FieldsKernel k_fields_avx512;
-const FieldsKernel k_fields_avx512 = {"avx512", machine_has_simd, split, join};
+const FieldsKernel k_fields_avx512 = {kIsa, machine_has_simd, split, join};
 
 }  // namespace requant::kernel

@@ -3,7 +3,9 @@
 // Registers of 16-byte lanes, the same names for AVX2 and AVX-512: a kernel is written once
 // (OP_simd.h) and compiled once for each (OP_avx2.cpp, OP_avx512.cpp). Everything here and in those
 // headers has internal linkage, so that nothing is shared with other files (kernel/CMakeLists.txt).
-#ifdef __AVX512VBMI__
+#if defined(REQUANT_FOUR_LANES)
+#include "kernel/cpu/simd_four_lanes.h"
+#elif defined(__AVX512VBMI__)
 #include "kernel/cpu/simd_avx512.h"
 #else
 #include "kernel/cpu/simd_avx2.h"

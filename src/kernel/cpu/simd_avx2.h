@@ -10,6 +10,7 @@ namespace {
 
 using V = __m256i;
 constexpr int kLanes = 2;
+constexpr char kIsa[] = "avx2";
 
 inline bool machine_has_simd() { return __builtin_cpu_supports("avx2") != 0; }
 
@@ -71,7 +72,6 @@ inline V multiply16(V a, V b) { return _mm256_mullo_epi16(a, b); }
 inline V left16(V v, int count) { return _mm256_slli_epi16(v, count); }
 inline V right16(V v, int count) { return _mm256_srli_epi16(v, count); }
 inline V right32(V v, int count) { return _mm256_srli_epi32(v, count); }
-inline V right64(V v, int count) { return _mm256_srli_epi64(v, count); }
 inline V left_each32(V v, V counts) { return _mm256_sllv_epi32(v, counts); }
 inline V right_each64(V v, V counts) { return _mm256_srlv_epi64(v, counts); }
 // Sums of two neighbours, each times its weight: bytes of less than 128 to 16 bits, words to 32.

@@ -10,6 +10,7 @@ namespace {
 
 using V = __m512i;
 constexpr int kLanes = 4;
+constexpr char kIsa[] = "avx512";
 
 inline bool machine_has_simd() {
   return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
@@ -83,7 +84,6 @@ inline V multiply16(V a, V b) { return _mm512_mullo_epi16(a, b); }
 inline V left16(V v, int count) { return _mm512_slli_epi16(v, static_cast<unsigned>(count)); }
 inline V right16(V v, int count) { return _mm512_srli_epi16(v, static_cast<unsigned>(count)); }
 inline V right32(V v, int count) { return _mm512_srli_epi32(v, static_cast<unsigned>(count)); }
-inline V right64(V v, int count) { return _mm512_srli_epi64(v, static_cast<unsigned>(count)); }
 inline V left_each32(V v, V counts) { return _mm512_sllv_epi32(v, counts); }
 inline V right_each64(V v, V counts) { return _mm512_srlv_epi64(v, counts); }
 // Sums of two neighbours, each times its weight: bytes of less than 128 to 16 bits, words to 32.

@@ -19,6 +19,6 @@ void run(const Transpose& p) {
 }  // namespace
 
 extern const TransposeKernel k_transpose_avx2;
-const TransposeKernel k_transpose_avx2 = {"avx2", machine_has_simd, run};
+const TransposeKernel k_transpose_avx2 = {kIsa, machine_has_simd, run};
 
 }  // namespace requant::kernel

@@ -19,6 +19,6 @@ void run(const Transpose& p) {
 }  // namespace
 
 extern const TransposeKernel k_transpose_avx512;
-const TransposeKernel k_transpose_avx512 = {"avx512", machine_has_simd, run};
+const TransposeKernel k_transpose_avx512 = {kIsa, machine_has_simd, run};
 
 }  // namespace requant::kernel
