@@ -25,6 +25,7 @@ LIBRARIES = {  # name in the rows -> environment, script
     "lmdeploy": ("lmdeploy-0.7.2", "decode_lmdeploy.py"),
     "modelopt": ("decoders", "decode_modelopt.py"),
     "quark": ("decoders", "decode_quark.py"),
+    "torch": ("decoders", "decode_torch.py"),
     "transformers": ("decoders", "decode_transformers.py"),
 }
 TARGET_LIBRARY = {"awq": "autoawq", CT: CT, "fp8": "transformers", "gptq": "gptqmodel", "lmdeploy": "lmdeploy",
@@ -136,11 +137,15 @@ GROUPS = (
         Row("fp8-block-ct", FINE, "transformers", CT, "fp8"),
         Row("fp8-block-experts-ct", "transformers__finegrained_fp8__tiny_qwen3moe", "transformers", CT, "fp8"),
         Row("fp8-block-e8m0-ct", FINE_E8M0, "transformers", CT, "fp8"),
-        Row("fp8-block-e8m0-mxfp8", FINE_E8M0, "transformers", f"{CT}:mxfp8"),
+        Row("fp8-block-e8m0-mxfp8", FINE_E8M0, "transformers", f"{CT}:mxfp8", "fp8:fp8-block-ue8m0"),
         Row("ct-block-fp8", llama("llmcompressor", "FP8_BLOCK"), CT, "fp8", CT),
         Row("modelopt-block-ct", llama("modelopt", "FP8_PB_WO"), "modelopt", CT, "modelopt"),
         Row("fp8-block-modelopt", FINE, "transformers", "modelopt", leave=NO_ACTIVATIONS),
         Row("ct-block-modelopt", llama("llmcompressor", "FP8_BLOCK"), CT, "modelopt", CT, leave=NO_ACTIVATIONS),
+    )),
+    Group("e4m3fn -> e4m3fnuz (which has no -0 to come back from)", (
+        Row("fp8-block-fnuz", FINE, "transformers", "fp8:e4m3fnuz", library="torch"),
+        Row("modelopt-fp8-fnuz", llama("modelopt", "FP8"), "modelopt", "fp8:e4m3fnuz", library="torch"),
     )),
     Group("experts in one tensor: gpt-oss MXFP4 <-> compressed-tensors", (
         Row("gpt-oss-ct", "byhand__mxfp4__tiny_gptoss", "transformers", CT, "mxfp4"),
