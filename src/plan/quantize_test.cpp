@@ -7,6 +7,7 @@
 #include "plan/receipt.h"
 #include "plan/run_plan.h"
 #include "plan/testing.h"
+#include "quant/testing.h"
 #include "support/support.h"
 
 namespace requant {
@@ -23,9 +24,8 @@ using testing_support::mismatches;
 using testing_support::TemporaryFolder;
 using testing_support::write_file;
 
-Result<void> quantise(const fs::path& out, std::string_view to,
+Result<void> quantise(const fs::path& from, const fs::path& out, std::string_view to,
                       const InputScales* scales = nullptr) {
-  const fs::path from = corpus_folder("tiny-llama");
   RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(from));
   PlanRequest request;
   RQ_TRY(request.target, parse_target(to));
@@ -38,6 +38,11 @@ Result<void> quantise(const fs::path& out, std::string_view to,
              out, {.input = from, .overwrite = false, .receipt = std::string(kReceiptName)}));
   RQ_CHECK(run_plan(checkpoint, plan, folder, {}));
   return folder.commit();
+}
+
+Result<void> quantise(const fs::path& out, std::string_view to,
+                      const InputScales* scales = nullptr) {
+  return quantise(corpus_folder("tiny-llama"), out, to, scales);
 }
 
 std::string scheme_in(const fs::path& folder, std::string_view module) {
@@ -56,7 +61,56 @@ float first_f32(const fs::path& folder, std::string_view name) {
   return static_cast<float>(element_as_double(*checkpoint->source().read(*info), 0));
 }
 
+// A Llama of one layer whose head is the embedding, and stored nowhere.
+void write_tied_llama(const fs::path& folder) {
+  constexpr std::int64_t kHidden = 64;
+  std::map<std::string, Tensor> tensors;
+  const auto add = [&](const std::string& name, const Shape& shape) {
+    std::int64_t count = 1;
+    for (const std::int64_t size : shape) count *= size;
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 17) - 8;
+    tensors.emplace(name + ".weight", testing_support::f32(shape, values));
+  };
+  add("model.embed_tokens", {96, kHidden});
+  add("model.norm", {kHidden});
+  for (const char* norm : {"input_layernorm", "post_attention_layernorm"}) {
+    add(std::string("model.layers.0.") + norm, {kHidden});
+  }
+  for (const char* linear : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                             "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}) {
+    add(std::string("model.layers.0.") + linear, {kHidden, kHidden});
+  }
+  testing_support::write_checkpoint(folder, R"({"architectures": ["LlamaForCausalLM"],
+    "model_type": "llama", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 96, "rms_norm_eps": 1e-5,
+    "max_position_embeddings": 64, "torch_dtype": "float32", "tie_word_embeddings": true})",
+                                    tensors);
+}
+
 constexpr std::string_view kUp = "model.layers.0.mlp.up_proj";
+
+// transformers quantises each Linear that the list does not name, and then misses the head's
+// scales.
+TEST(Quantize, ListsTheTiedHeadAmongWhatStaysAsItIs) {
+  const TemporaryFolder work;
+  write_tied_llama(work / "tied");
+  const std::pair<const char*, const char*> cases[] = {{"compressed-tensors:w8a8", "ignore"},
+                                                       {"quark:fp8", "exclude"},
+                                                       {"fp8:fp8-tensor", "modules_to_not_convert"},
+                                                       {"modelopt:fp8", "ignore"}};
+  for (const auto& [to, key] : cases) {
+    SCOPED_TRACE(to);
+    const fs::path out = work / std::to_string(&to - &cases[0].first);
+    const auto done = quantise(work / "tied", out, to);
+    ASSERT_TRUE(done) << done.error().message();
+    const auto checkpoint = Checkpoint::open(out);
+    ASSERT_TRUE(checkpoint) << checkpoint.error().message();
+    const Json* list = checkpoint->config().at({"quantization_config", key});
+    ASSERT_NE(list, nullptr);
+    EXPECT_EQ(*list, Json::array({Json("lm_head")}));
+  }
+}
 
 TEST(Quantize, WritesEverySchemeWhereItHasAWriter) {
   const std::pair<const char*, const char*> cases[] = {
