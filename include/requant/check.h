@@ -50,6 +50,15 @@ struct EngineSpan {
   std::string reason;   // why not; empty: yes
 };
 
+// One way out of a "no".
+struct CheckRepair {
+  // "config-edit", "convert" (nothing is lost), "flag", "version" (another one of the engine),
+  // "lossy-convert".
+  std::string kind;
+  std::string what;                 // a command, or words
+  std::vector<std::string> losses;  // of a conversion: names; also those that hang on the numbers
+};
+
 struct CheckResult {
   std::string verdict;       // "yes", "no", "unknown"
   std::string engine;        // "vllm"
@@ -61,6 +70,7 @@ struct CheckResult {
   std::string needs_cpu;
   // Errors first; the rules "edit.*" judge what people try by hand.
   std::vector<Finding> findings;
+  std::vector<CheckRepair> repairs;        // of a "no", the cheapest first
   std::vector<EngineSpan> other_versions;  // of the same engine, where the verdict differs
   std::optional<MemoryNeed> memory;
 };

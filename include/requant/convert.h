@@ -18,7 +18,9 @@ struct ConvertOptions {
   // engine accepts.
   std::string to;
   std::string for_engine;
-  std::string cpu;  // with for_engine: what the processor that serves has, as in CheckOptions
+  // With for_engine: the machine that serves, as in CheckOptions.
+  int capability = 0;
+  std::string cpu;
   std::vector<std::string> allow;  // names of losses, or "all"
   // "split-fused", "merge-fused": q/k/v and gate/up, each or in one matrix; "split-experts",
   // "merge-experts": each its own, or in one tensor. Else as the input has them, unless the target
@@ -66,6 +68,16 @@ struct ConvertFile {
   std::string reason;
 };
 
+// A form that was considered for an engine.
+struct ConvertAlternative {
+  std::string form;                          // "as it is", "awq", "compressed-tensors:fp8"
+  std::vector<std::string> losses;           // names
+  std::vector<std::string> possible_losses;  // only where the numbers do not fit
+  bool is_looked_at = true;                  // false: a form before it loses nothing
+  bool is_taken = false;
+  std::string why;  // it is taken, or is not
+};
+
 // A size of config.json that is padded.
 struct ConvertPadding {
   std::string key;
@@ -96,6 +108,7 @@ struct ConvertPlan {
   std::vector<ConvertShard> shards;
   std::vector<ConvertFile> files;
   std::vector<ConvertLoss> losses;
+  std::vector<ConvertAlternative> alternatives;  // with ConvertOptions::for_engine
   std::vector<ConvertPadding> padded;
   std::uint64_t repairable_weights = 0;  // where rows of scale 0 are looked for, and repaired
   std::uint64_t output_bytes = 0;        // of the weight files

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "api/check_repairs.h"
 #include "api/open.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -180,6 +181,7 @@ CheckResult public_result(CheckReport report) {
           .needs_capability = report.needs_capability,
           .needs_cpu = std::move(report.needs_cpu),
           .findings = std::move(report.findings),
+          .repairs = {},
           .other_versions = {},
           .memory = {}};
 }
@@ -197,6 +199,13 @@ Json spans_json(const std::vector<EngineSpan>& spans) {
   Json list = Json::array();
   for (const EngineSpan& span : spans) list.append(span_json(span));
   return list;
+}
+
+Json repair_json(const CheckRepair& repair) {
+  Json losses = Json::array();
+  for (const std::string& loss : repair.losses) losses.append(loss);
+  return Json::object(
+      {{"kind", repair.kind}, {"what", repair.what}, {"losses", std::move(losses)}});
 }
 
 Json memory_json(const MemoryNeed& memory) {
@@ -253,6 +262,7 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
     for (EngineSpan& span : public_spans(row)) {
       if (span.verdict != result.verdict) result.other_versions.push_back(std::move(span));
     }
+    RQ_TRY(result.repairs, repairs_of(checkpoint, result, options));
     result.memory = memory_need(subject, options);
     return result;
   });
@@ -304,6 +314,9 @@ std::string to_json(const CheckResult& result) {
   Json findings = Json::array();
   for (const Finding& finding : result.findings) findings.append(finding_json(finding));
   json.set("findings", std::move(findings));
+  Json repairs = Json::array();
+  for (const CheckRepair& repair : result.repairs) repairs.append(repair_json(repair));
+  json.set("repairs", std::move(repairs));
   json.set("other_versions", spans_json(result.other_versions));
   if (result.memory) json.set("memory", memory_json(*result.memory));
   return json.dump(2) + "\n";

@@ -44,6 +44,7 @@ Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
                       .recipe = conversion.recipe ? &*conversion.recipe : nullptr,
                       .input_scales = conversion.input_scales ? &*conversion.input_scales : nullptr,
                       .threads = thread_limit(),
+                      .capability = options.capability,
                       .cpu = options.cpu};
   if (options.to.empty()) return make_plan_for(prepared.checkpoint, options.for_engine, request);
   RQ_TRY(request.target, parse_target(options.to));
@@ -78,6 +79,12 @@ ConvertTensor tensor_of(const Plan& plan, const OutputTensor& output) {
   return tensor;
 }
 
+std::vector<std::string> names_of(LossSet losses) {
+  std::vector<std::string> names;
+  for (const Loss loss : losses.list()) names.emplace_back(name_of(loss));
+  return names;
+}
+
 ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan, bool lists_tensors) {
   ConvertPlan out;
   out.from = prepared.checkpoint.dialect().name;
@@ -99,6 +106,14 @@ ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan, bool lists
     out.losses.push_back({std::string(name_of(loss.loss)), std::string(meaning_of(loss.loss)),
                           loss.bound, loss.weights, loss.first, prepared.allowed.has(loss.loss),
                           loss.certain});
+  }
+  for (const Alternative& one : plan.considered) {
+    out.alternatives.push_back({.form = one.form,
+                                .losses = names_of(one.losses),
+                                .possible_losses = names_of(one.possible),
+                                .is_looked_at = one.is_looked_at,
+                                .is_taken = one.is_taken,
+                                .why = one.why});
   }
   for (const GrownSize& size : plan.grown) out.padded.push_back({size.key, size.from, size.to});
   out.repairable_weights = plan.repairable_weights;
@@ -134,6 +149,7 @@ std::string options_text(const Conversion& conversion) {
   };
   return Json::object({{"to", options.to},
                        {"for", options.for_engine},
+                       {"capability", options.capability},
                        {"cpu", options.cpu},
                        {"allow", list(options.allow)},
                        {"layout", list(options.layout)},

@@ -34,6 +34,15 @@ Json array_of(const Items& items, const ToJson& item_json) {
   return array;
 }
 
+Json alternative_json(const ConvertAlternative& one) {
+  return Json::object({{"form", one.form},
+                       {"losses", strings(one.losses)},
+                       {"possible_losses", strings(one.possible_losses)},
+                       {"looked_at", one.is_looked_at},
+                       {"taken", one.is_taken},
+                       {"why", one.why}});
+}
+
 Json plan_json(const ConvertPlan& plan, const char* schema) {
   Json json = Json::object({{"schema", schema}, {"from", plan.from}, {"to", plan.to}});
   json.set("allowed", plan.is_allowed());
@@ -46,6 +55,9 @@ Json plan_json(const ConvertPlan& plan, const char* schema) {
                                   {"certain", loss.certain},
                                   {"allowed", loss.allowed}});
            }));
+  if (!plan.alternatives.empty()) {
+    json.set("alternatives", array_of(plan.alternatives, alternative_json));
+  }
   json.set("padded", array_of(plan.padded, [](const ConvertPadding& size) {
              return Json::object({{"key", size.key}, {"from", size.from}, {"to", size.to}});
            }));

@@ -29,14 +29,6 @@ struct Arguments {
 
 bool is_edit(const Finding& finding) { return finding.rule.starts_with("edit."); }
 
-std::string shortened(std::string_view text) {
-  if (text.size() <= kEditColumns) return std::string(text);
-  std::size_t end = kEditColumns;
-  // Not within a UTF-8 sequence.
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return std::string(text.substr(0, end)) + " ...";
-}
-
 Style style_of(const std::string& verdict) {
   if (verdict == "yes") return Style::kGreen;
   return verdict == "no" ? Style::kRed : Style::kYellow;
@@ -59,7 +51,7 @@ void print_memory(const std::optional<MemoryNeed>& memory, const CheckOptions& o
 
 void print_other_versions(const CheckResult& result) {
   for (const EngineSpan& span : result.other_versions) {
-    const std::string why = span.reason.empty() ? "" : ": " + shortened(span.reason);
+    const std::string why = span.reason.empty() ? "" : ": " + shortened(span.reason, kEditColumns);
     print(fmt::format("{} {}: {}{}\n", span.engine, range_of(span),
                       styled(span.verdict, style_of(span.verdict)), why));
   }
@@ -77,7 +69,7 @@ void print_matrix(const CheckMatrix& matrix) {
     const std::string verdict = styled(fmt::format("{:<7}", span.verdict), style_of(span.verdict));
     std::string line = fmt::format("{:<{}}  {:<{}}  {}", span.engine == engine ? "" : span.engine,
                                    names, range_of(span), ranges, verdict);
-    if (!span.reason.empty()) line += "  " + shortened(span.reason);
+    if (!span.reason.empty()) line += "  " + shortened(span.reason, kEditColumns);
     while (line.ends_with(' ')) line.pop_back();
     print(line + "\n");
     engine = span.engine;
@@ -123,12 +115,24 @@ void print_result(const CheckResult& result) {
   for (const Finding& finding : result.findings) {
     (is_edit(finding) ? edits : findings).push_back(finding);
   }
-  for (Finding& finding : findings) finding.why = shortened(finding.why);
+  for (Finding& finding : findings) finding.why = shortened(finding.why, kEditColumns);
   print_findings(findings);
   if (!edits.empty()) print(styled("what editing by hand would do", Style::kBold) + "\n");
   for (const Finding& edit : edits) {
-    const std::string why = edit.why.empty() ? "" : ": " + shortened(edit.why);
+    const std::string why = edit.why.empty() ? "" : ": " + shortened(edit.why, kEditColumns);
     print(fmt::format("  {}{}\n", edit.message, why));
+  }
+}
+
+void print_repairs(const std::vector<CheckRepair>& repairs) {
+  if (repairs.empty()) return;
+  print(styled("what would help, the cheapest first", Style::kBold) + "\n");
+  for (const CheckRepair& repair : repairs) {
+    const std::string losses = repair.kind == "convert" ? ": nothing is lost"
+                               : repair.losses.empty()
+                                   ? ""
+                                   : fmt::format(": loses {}", fmt::join(repair.losses, ", "));
+    print(fmt::format("  {}: {}{}\n", repair.kind, repair.what, losses));
   }
 }
 
@@ -155,6 +159,7 @@ int run(Arguments arguments) {
     print(to_json(*result));
   } else {
     print_result(*result);
+    print_repairs(result->repairs);
     print_other_versions(*result);
     print_memory(result->memory, arguments.options);
   }

@@ -33,8 +33,29 @@ void print_files(const ConvertPlan& plan) {
   }
 }
 
+void print_alternatives(const ConvertPlan& plan) {
+  constexpr std::size_t kColumns = 120;
+  if (plan.alternatives.empty()) return;
+  std::vector<std::vector<std::string>> rows = {{"considered", "loses", ""}};
+  std::vector<std::string> others;
+  for (const ConvertAlternative& one : plan.alternatives) {
+    if (!one.is_looked_at) {
+      others.push_back(one.form);
+      continue;
+    }
+    std::vector<std::string> losses = one.losses;
+    for (const std::string& loss : one.possible_losses) losses.push_back("perhaps " + loss);
+    rows.push_back({one.form, losses.empty() ? "-" : fmt::format("{}", fmt::join(losses, ", ")),
+                    (one.is_taken ? "taken: " : "not taken: ") + shortened(one.why, kColumns)});
+  }
+  print_table(rows);
+  if (others.empty()) return;
+  print(fmt::format("not looked at, as nothing is lost: {}\n", fmt::join(others, ", ")));
+}
+
 void print_plan(const ConvertPlan& plan) {
   print(fmt::format("{} to {}\n", styled(plan.from, Style::kBold), styled(plan.to, Style::kBold)));
+  print_alternatives(plan);
   print_steps(plan);
   print(fmt::format("output {} in {} file{}, memory at most {}\n", human_bytes(plan.output_bytes),
                     plan.shards.size(), plan.shards.size() == 1 ? "" : "s",
@@ -69,6 +90,7 @@ int refuse_losses(const ConvertPlan& plan) {
 }
 
 void print_report(const ConvertReport& report, const ConvertOptions& options) {
+  print_alternatives(report.plan);
   for (const ConvertRepair& repair : report.repairs) {
     print(fmt::format("repaired {}: {} rows of scale 0\n", repair.tensor, repair.rows));
   }

@@ -29,6 +29,9 @@ int terminal_width();
 // given.
 bool wants_progress();
 
+// At most `limit` bytes of it; "..." marks a cut.
+std::string shortened(std::string_view text, std::size_t limit);
+
 // Rows of cells with columns aligned; cells that hold numbers go to the right. The first row is the
 // header.
 void print_table(const std::vector<std::vector<std::string>>& rows);

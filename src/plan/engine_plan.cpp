@@ -29,7 +29,8 @@ std::vector<Candidate> candidates(const Checkpoint& checkpoint) {
   if (own.quantization_config != nullptr) list.push_back({{.dialect = &own, .scheme = {}}, false});
   for (const Dialect* dialect : dialects()) {
     const bool writes = dialect->quantization_config != nullptr && dialect->codec_for != nullptr;
-    if (writes && dialect != &own) list.push_back({{.dialect = dialect, .scheme = {}}, false});
+    if (writes && dialect != &own && dialect->name != "dense")
+      list.push_back({{.dialect = dialect, .scheme = {}}, false});
   }
   for (const std::string_view form : kCommonForms) {
     if (auto target = parse_target(form)) list.push_back({*std::move(target), false});
@@ -50,7 +51,7 @@ std::vector<std::string> file_names(const Plan& plan) {
 }
 
 Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
-                               const EngineId& engine, const std::string& cpu) {
+                               const EngineId& engine, const PlanRequest& request) {
   const Subject subject{
       .path = checkpoint.root(),
       .config = plan.config,
@@ -61,13 +62,26 @@ Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
       .dense = plan.target_dense,
       .files = file_names(plan)};
   // The checkpoint has to run on the usual processor, not on the best one.
-  return check(subject, engine, {.cpu = cpu.empty() ? std::string(kUsualCpu) : cpu});
+  return check(subject, engine,
+               {.capability = request.capability,
+                .tensor_parallel = request.tensor_parallel,
+                .cpu = request.cpu.empty() ? std::string(kUsualCpu) : request.cpu});
 }
 
-// What the search has seen, for the refusal.
+std::string form_of(const Candidate& candidate) {
+  if (candidate.keep_config) return "as it is";
+  const Target& target = candidate.target;
+  return fmt::format("{}{}{}", target.dialect->name, target.scheme.empty() ? "" : ":",
+                     target.scheme);
+}
+
+LossSet all_of(const Plan& plan) { return LossSet(plan.losses).add(plan.possible); }
+
+// The best so far, and what was said of each form.
 struct Search {
   std::optional<Plan> best;
-  std::vector<std::string> notes;
+  std::size_t best_place = 0;  // in considered
+  std::vector<Alternative> considered;
 
   bool beats_best(const Plan& plan) const {
     if (!best) return true;
@@ -75,14 +89,35 @@ struct Search {
     const LossSet worst_of_best = all_of(*best);
     return worst != worst_of_best ? worst < worst_of_best : plan.losses < best->losses;
   }
-  static LossSet all_of(const Plan& plan) { return LossSet(plan.losses).add(plan.possible); }
 
-  void note(const Candidate& candidate, const std::string& why) {
-    const bool as_is = candidate.keep_config;
-    const Target& target = candidate.target;
-    const std::string scheme = target.scheme.empty() ? "" : ":" + target.scheme;
-    notes.push_back(as_is ? "as it is: " + why
-                          : fmt::format("{}{}: {}", target.dialect->name, scheme, why));
+  void refuse(const Candidate& candidate, std::string why, const Plan* plan = nullptr) {
+    Alternative& one = considered.emplace_back();
+    one.form = form_of(candidate);
+    one.why = std::move(why);
+    if (plan == nullptr) return;
+    one.losses = plan->losses;
+    one.possible = plan->possible;
+  }
+  void refuse_as_dearer(const Candidate& candidate, const Plan& plan) {
+    const bool same = all_of(plan) == all_of(*best);
+    refuse(candidate,
+           fmt::format("{} {}, which comes first", same ? "loses no less than" : "loses more than",
+                       considered[best_place].form),
+           &plan);
+  }
+  void take(const Candidate& candidate, Plan plan) {
+    if (best) {
+      Alternative& before = considered[best_place];
+      before.is_taken = false;
+      before.why = fmt::format("{} loses less", form_of(candidate));
+    }
+    refuse(candidate,
+           all_of(plan).empty() ? "the engine accepts it, and nothing is lost"
+                                : "the engine accepts it, and no other form loses less",
+           &plan);
+    best_place = considered.size() - 1;
+    considered.back().is_taken = true;
+    best = std::move(plan);
   }
 };
 
@@ -95,18 +130,27 @@ Result<bool> is_hopeful(const Checkpoint& checkpoint, const Candidate& candidate
   request.only_examples = true;
   const auto plan = make_plan(checkpoint, request);
   if (!plan) {
-    search.note(candidate, plan.error().message());
+    search.refuse(candidate, plan.error().message());
     return false;
   }
-  if (!search.beats_best(*plan)) return false;
-  RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, engine, request.cpu));
-  if (report.verdict != Verdict::kYes) search.note(candidate, report.summary);
+  if (!search.beats_best(*plan)) {
+    search.refuse_as_dearer(candidate, *plan);
+    return false;
+  }
+  RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, engine, request));
+  if (report.verdict != Verdict::kYes) search.refuse(candidate, report.summary, &*plan);
   return report.verdict == Verdict::kYes;
 }
 
 Result<void> search_all(const Checkpoint& checkpoint, PlanRequest& request, const EngineId& id,
                         bool tries_examples, Search& search) {
   for (const Candidate& candidate : candidates(checkpoint)) {
+    if (search.best && all_of(*search.best).empty()) {
+      search.considered.push_back({.form = form_of(candidate),
+                                   .is_looked_at = false,
+                                   .why = "a form before it loses nothing"});
+      continue;
+    }
     request.target = candidate.target;
     request.keep_config = candidate.keep_config;
     if (tries_examples) {
@@ -115,17 +159,19 @@ Result<void> search_all(const Checkpoint& checkpoint, PlanRequest& request, cons
     }
     auto plan = make_plan(checkpoint, request);
     if (!plan) {
-      search.note(candidate, plan.error().message());
+      search.refuse(candidate, plan.error().message());
       continue;
     }
-    if (!search.beats_best(*plan)) continue;
-    RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, id, request.cpu));
+    if (!search.beats_best(*plan)) {
+      search.refuse_as_dearer(candidate, *plan);
+      continue;
+    }
+    RQ_TRY(const CheckReport report, check_plan(checkpoint, *plan, id, request));
     if (report.verdict != Verdict::kYes) {
-      search.note(candidate, report.summary);
-      continue;
+      search.refuse(candidate, report.summary, &*plan);
+    } else {
+      search.take(candidate, *std::move(plan));
     }
-    search.best = *std::move(plan);
-    if (Search::all_of(*search.best).empty()) break;
   }
   return {};
 }
@@ -140,13 +186,16 @@ Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine
   const bool many = checkpoint.weights().size() >= kManyWeights;
   RQ_CHECK(search_all(checkpoint, request, id, many, search));
   if (many && !search.best) {
-    search.notes.clear();
+    search.considered.clear();
     RQ_CHECK(search_all(checkpoint, request, id, false, search));
   }
   if (!search.best) {
+    std::vector<std::string> whys;
+    for (const Alternative& one : search.considered) whys.push_back(one.form + ": " + one.why);
     return refused(fmt::format("nothing that requant can write is known to run on {}: {}", engine,
-                               join(search.notes, "; ")));
+                               join(whys, "; ")));
   }
+  search.best->considered = std::move(search.considered);
   return *std::move(search.best);
 }
 

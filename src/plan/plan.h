@@ -69,6 +69,16 @@ struct PlannedLoss {
   std::string bound;
 };
 
+// A form that make_plan_for() considered.
+struct Alternative {
+  std::string form;  // "as it is", "awq", "compressed-tensors:fp8"
+  LossSet losses = {};
+  LossSet possible = {};     // only where the numbers do not fit
+  bool is_looked_at = true;  // false: a form before it loses nothing
+  bool is_taken = false;
+  std::string why;  // it is taken, or is not
+};
+
 struct Plan;
 
 enum class FileAction : std::uint8_t { kCopy, kWrite, kDrop };
@@ -121,6 +131,8 @@ struct Plan {
 
   std::optional<KvCache> kv_cache;  // whose scales get other names
 
+  std::vector<Alternative> considered;  // of make_plan_for(), in its order
+
   std::deque<Weight> dense_weights;  // of the source, those that are quantised
 
   // The result as an engine would see it.
@@ -143,7 +155,10 @@ struct PlanRequest {
   const Recipe* recipe = nullptr;             // quantise what is dense; it outlives the call
   const InputScales* input_scales = nullptr;  // of static activations; likewise
   int threads = 1;
-  std::string cpu = {};  // of make_plan_for()'s engine, as CheckOptions has it; empty: the usual
+  // Of make_plan_for()'s engine, as CheckOptions has them; 0 and empty: the usual.
+  int capability = 0;
+  int tensor_parallel = 1;
+  std::string cpu = {};
   bool only_examples = false;  // of weights that differ in the numbers of their names only, one
 };
 
