@@ -91,6 +91,7 @@ class ConfigFindings {
 
   void check_absent(const Dialect& dialect) {
     if (!blocks_.empty() || state_.weights.empty()) return;
+    if (dialect.quant_methods.empty()) return;  // the files themselves say what each tensor is
     // lmdeploy 0.6.5 to 0.7.0 wrote none for models of several parts.
     const Severity severity = dialect.name == "lmdeploy" ? Severity::kWarning : Severity::kError;
     Finding& finding = add(severity, "config.no-quantization",

@@ -7,6 +7,8 @@
 #include "checkpoint/findings.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/state.h"
+#include "dialect/gguf_keys.h"
+#include "dialect/gguf_names.h"
 #include "dialect/resolve.h"
 
 namespace requant {
@@ -14,26 +16,44 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Why a folder without a config.json is no checkpoint.
-Error no_config(const Folder& folder) {
-  if (const auto names = folder.names()) {
-    const auto gguf = std::ranges::find_if(
-        *names, [](const std::string& name) { return name.ends_with(".gguf"); });
-    if (gguf != names->end()) {
-      return refused(printable(*gguf) +
-                     ": GGUF files cannot be read yet (and there is no config.json)");
-    }
+// A folder of GGUF files is a checkpoint without a config.json.
+bool has_gguf(const Folder& folder) {
+  const auto names = folder.names();
+  return names && std::ranges::any_of(
+                      *names, [](const std::string& name) { return name.ends_with(".gguf"); });
+}
+
+// The keys of the file are its config.json.
+Result<void> read_gguf(Checkpoint::State& state) {
+  state.findings = check_gguf(state.source);
+  const std::string file = state.source.files().front().label();
+  // Names that wrong keys would lead to are no help.
+  if (!state.findings.empty()) {
+    state.config = gguf_config(state.source);
+    return {};
   }
-  return not_found("config.json is not there: this is no checkpoint folder");
+  RQ_TRY(GgufModel model, named_as_family(std::move(state.source)));
+  state.source = std::move(model.source);
+  state.config = std::move(model.config);
+  state.has_config = model.reason.empty();
+  if (!model.reason.empty()) {
+    state.findings.push_back(make_finding(Severity::kInfo, "config.absent", file,
+                                          "names stay llama.cpp's: " + model.reason));
+  }
+  return {};
 }
 
 Result<void> read_files(const std::string& name, Checkpoint::State& state) {
   const Folder& folder = *state.folder;
   state.whole = name.empty() || name.ends_with(".json");
   RQ_TRY(auto config, read_config(folder));
-  if (name.empty() && !config) return no_config(folder);
+  if (name.empty() && !config && !has_gguf(folder)) {
+    return not_found("config.json is not there: this is no checkpoint folder");
+  }
   RQ_TRY(state.source, open_source(folder, name));
-  if (config) {
+  if (state.source.container() == "gguf") {
+    RQ_CHECK(read_gguf(state));  // what lies beside it is of another checkpoint
+  } else if (config) {
     state.has_config = true;
     state.config = std::move(config->json);
     state.config_is_ascii = config->is_ascii;

@@ -70,6 +70,20 @@ Result<CodeRounding> with_scales(const QuantizedWeight& weight, const Grid& grid
 // does not fit. Of fewer bits than `bits`, all do.
 Result<std::optional<QuantizedWeight>> without_zeros(const QuantizedWeight& weight, int bits);
 
+struct MinimaRounding {
+  QuantizedWeight weight;
+  std::uint64_t minima = 0;  // that were rounded
+};
+
+// Integers with zero points, or without, as codes from 0 with a minimum of -zero x scale in the
+// dtype of the scales. Its loss is "zero-rounding" unless minima == 0. kRefused where a minimum
+// would be infinite, and for schemes that have no plain scales.
+Result<MinimaRounding> with_minima(const QuantizedWeight& weight);
+
+// And back to `offset`; nothing where a minimum is no whole number of scales, or none that `offset`
+// and the bits of the codes can hold.
+Result<std::optional<QuantizedWeight>> without_minima(const QuantizedWeight& weight, Offset offset);
+
 // Without the permutation, which changes nothing; nothing where it changes the order.
 Result<std::optional<QuantizedWeight>> without_permutation(const QuantizedWeight& weight);
 

@@ -29,6 +29,11 @@ struct TensorInfo {
   std::uint64_t bytes = 0;   // as a dense row-major tensor
   // Where the file does not hold a dense row-major tensor: elements to step per dimension.
   std::vector<std::int64_t> strides;
+  // The dimensions that `strides` step over, where `shape` has some of them as one.
+  Shape strided_shape;
+  // Of bytes that are blocks of codes and scales: the container's name for them ("Q4_K"). The last
+  // dimension counts the bytes of a row.
+  std::string_view encoding = {};
   // Tensors that share memory with an earlier one (tied weights in PyTorch files) name it.
   std::string shares_with;
 };
@@ -37,10 +42,11 @@ struct TensorInfo {
 class Source {
  public:
   struct Parts {
-    std::string container;  // "safetensors", "pytorch"
+    std::string container;  // "safetensors", "pytorch", "gguf"
     std::vector<File> files;
     std::vector<TensorInfo> tensors;
-    std::map<std::string, std::string> metadata;  // safetensors' __metadata__, merged over shards
+    // safetensors' __metadata__, GGUF's keys with values as JSON; merged over shards.
+    std::map<std::string, std::string> metadata;
     std::vector<std::string>
         notes;  // what is odd but legal: "total_size is 17, the tensors have 18"
   };
@@ -53,6 +59,7 @@ class Source {
   const std::map<std::string, std::string>& metadata() const { return parts_.metadata; }
   const std::vector<std::string>& notes() const { return parts_.notes; }
   std::uint64_t total_bytes() const;
+  Parts take_parts() && { return std::move(parts_); }
 
   // nullptr when there is none of that name.
   const TensorInfo* find(std::string_view name) const;
@@ -84,6 +91,8 @@ struct Container {
   // Appends the tensors of one file to `parts`. `file_index` is the file's place in the Source.
   // Several threads may do so at once, each into parts of its own.
   Result<void> (*read_header)(const File& file, std::uint32_t file_index, Source::Parts& parts);
+  // What can only be said of all files together, when they have been read.
+  Result<void> (*check_all)(const Source::Parts& parts) = nullptr;
   // File names that the container looks for in a folder, in this order: an index first.
   std::span<const std::string_view> index_names;
   std::span<const std::string_view> file_names;

@@ -96,6 +96,7 @@ Result<void> add_files(const Folder& folder, const std::vector<WeightFile>& name
   for (const Source::Parts& header : headers) count += header.tensors.size();
   parts.tensors.reserve(count);
   for (Source::Parts& header : headers) append(parts, std::move(header));
+  if (container.check_all != nullptr) RQ_CHECK(container.check_all(parts));
   return {};
 }
 
@@ -265,6 +266,7 @@ Result<Source> open_file(const Folder& folder, std::string_view name) {
   RQ_TRY(const Container* container, container_of(name, parts.files.back()));
   parts.container = container->name;
   RQ_CHECK(container->read_header(parts.files.back(), 0, parts));
+  if (container->check_all != nullptr) RQ_CHECK(container->check_all(parts));
   return Source::make(std::move(parts));
 }
 

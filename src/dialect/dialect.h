@@ -137,6 +137,8 @@ struct Dialect {
   std::span<const NamedLayout> layouts = {};
   // The value of config.json's top-level quantization_config for these weights.
   Result<Json> (*quantization_config)(const ConfigRequest&) = nullptr;
+  // Another top-level key of config.json under which its readers look for the same value.
+  std::string_view config_twin = {};
   // Files besides config.json that this dialect's readers want, by name.
   Result<std::map<std::string, Json>> (*side_files)(const ConfigRequest&) = nullptr;
 
@@ -148,6 +150,9 @@ struct Dialect {
 
   // Of quantised experts, as this dialect writes them.
   StackRule stacks = StackRule::kNever;
+
+  // Its readers take embeddings that are quantised; for others they are stored unquantised.
+  bool quantises_embeddings = false;
 
   // Its own tools store float scales in F32, whatever the dtype of the weight was.
   bool scales_are_f32 = false;

@@ -27,7 +27,6 @@ struct Row {
   std::string_view methods;     // values of quant_method, separated by spaces
   std::string_view needs = {};  // what reading it would take; empty: a codec
   std::array<Marker, 4> markers = {};
-  std::string_view config_key = {};  // a key of config.json that only this dialect has
   std::string_view side_file = {};
 };
 
@@ -70,17 +69,11 @@ constexpr Row kQuanto = {.name = "quanto",
                          .methods = "quanto",
                          .needs = "its groups lie across the first dimension, packed in slabs",
                          .markers = {Marker{"_data", kNoType, "", true}}};
-constexpr Row kGguf = {.name = "gguf",
+constexpr Row kGguf = {.name = "gptqmodel_gguf",
                        .long_name = "GGUF blocks in safetensors (GPTQModel)",
                        .source = "GPTQModel f4c327a1",
                        .methods = "gguf",
                        .markers = {Marker{"qweight", DType::kU8, "", false}}};
-constexpr Row kMlx = {.name = "mlx",
-                      .long_name = "MLX",
-                      .source = "mlx-lm, mlx 0.32.4",
-                      .methods = "mlx",
-                      .markers = {Marker{"weight", DType::kU32, "scales", true}},
-                      .config_key = "quantization"};
 constexpr Row kEetq = {.name = "eetq",
                        .long_name = "EETQ int8",
                        .source = "NetEase-FuXi/EETQ",
@@ -144,15 +137,13 @@ Recognition recognize(const Facts& facts) {
   const auto methods = split(row.methods, ' ');
   const bool named =
       !method.empty() && std::find(methods.begin(), methods.end(), method) != methods.end();
-  const bool keyed = !row.config_key.empty() && facts.config.find(row.config_key) != nullptr;
   const bool filed = !row.side_file.empty() && facts.side.contains(std::string(row.side_file));
   Recognition result;
   if (named) result.evidence.push_back("quant_method is " + method);
-  if (keyed) result.evidence.push_back("config.json has '" + std::string(row.config_key) + "'");
   if (filed) result.evidence.push_back("there is a " + std::string(row.side_file));
-  if (named || keyed) result.match = Match::kMaybe;
+  if (named) result.match = Match::kMaybe;
   for (const Marker& marker : row.markers) {
-    if (marker.suffix.empty() || (!marker.unique && !named && !keyed && !filed)) continue;
+    if (marker.suffix.empty() || (!marker.unique && !named && !filed)) continue;
     if (const TensorInfo* tensor = find_marker(facts, marker)) {
       result.match = Match::kYes;
       result.evidence.push_back(describe(*tensor));
@@ -178,10 +169,10 @@ constexpr Dialect dialect_of() {
           .quant_methods = row.methods};
 }
 
-constexpr Dialect kDialects[] = {dialect_of<kExl3>(),  dialect_of<kExl2>(),   dialect_of<kAqlm>(),
-                                 dialect_of<kVptq>(),  dialect_of<kQuanto>(), dialect_of<kGguf>(),
-                                 dialect_of<kMlx>(),   dialect_of<kEetq>(),   dialect_of<kBitnet>(),
-                                 dialect_of<kHiggs>(), dialect_of<kSpqr>()};
+constexpr Dialect kDialects[] = {dialect_of<kExl3>(), dialect_of<kExl2>(),   dialect_of<kAqlm>(),
+                                 dialect_of<kVptq>(), dialect_of<kQuanto>(), dialect_of<kGguf>(),
+                                 dialect_of<kEetq>(), dialect_of<kBitnet>(), dialect_of<kHiggs>(),
+                                 dialect_of<kSpqr>()};
 
 }  // namespace
 

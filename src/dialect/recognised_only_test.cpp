@@ -22,9 +22,6 @@ TEST(RecognisedOnly, TensorsOfItsOwnAreEnough) {
       match("exl2", "{}", {{"a.q_weight", DType::kI32, {8, 16}}, {"a.q_perm", DType::kI32, {64}}}),
       Match::kYes);
   EXPECT_EQ(
-      match("mlx", "{}", {{"a.weight", DType::kU32, {8, 2}}, {"a.scales", DType::kBF16, {8, 1}}}),
-      Match::kYes);
-  EXPECT_EQ(
       match("bitsandbytes", "{}", {{"a.weight.quant_state.bitsandbytes__nf4", DType::kU8, {80}}}),
       Match::kYes);
 }

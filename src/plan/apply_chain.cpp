@@ -49,6 +49,8 @@ class Application {
     RQ_CHECK(change_element());
     RQ_TRY(const bool ordered, drop_permutation());
     if (!ordered) return false;
+    RQ_TRY(const bool left, leave_minima());
+    if (!left) return false;
     RQ_TRY(const bool folded, drop_zeros());
     if (!folded) return false;
     if (chain_.bits) weight_.scheme.bits = *chain_.bits;
@@ -57,6 +59,10 @@ class Application {
     if (!joined) return false;
     RQ_TRY(const bool held, change_scale_dtype());
     if (!held) return false;
+    if (chain_.takes_minima) {
+      RQ_TRY(MinimaRounding rounded, with_minima(weight_));
+      RQ_CHECK(take(Loss::kZeroRounding, {.scales = rounded.minima}, std::move(rounded.weight)));
+    }
     RQ_CHECK(change_activations());
     return true;
   }
@@ -76,6 +82,12 @@ class Application {
     if (!chain_.drops_permutation) return true;
     RQ_TRY(auto ordered, without_permutation(weight_));
     return adopt(std::move(ordered), "its inputs are permuted");
+  }
+
+  Result<bool> leave_minima() {
+    if (!chain_.leaves_minima) return true;
+    RQ_TRY(auto whole, without_minima(weight_, *chain_.leaves_minima));
+    return adopt(std::move(whole), "a minimum is no whole number of scales");
   }
 
   Result<bool> drop_zeros() {

@@ -45,11 +45,31 @@ Variants by_permutation(const Scheme& scheme) {
   return variants;
 }
 
+// Scales that minima can stand beside: floats on a plain grid, and nothing over them.
+bool has_plain_scales(const Scheme& scheme) {
+  return scheme.element == Element::kInt && !scheme.is_dense() && !scheme.outer &&
+         !scheme.grid.flat && !scheme.permuted && is_half_or_single(scheme.scale_dtype);
+}
+
 Variants by_offset(const Scheme& scheme) {
   Variants variants = {scheme};
-  if (scheme.element != Element::kInt || scheme.offset != Offset::kZero) return variants;
+  if (scheme.element != Element::kInt || scheme.offset == Offset::kNone) return variants;
+  const bool has_minima = scheme.offset == Offset::kMinimum;
+  if (has_minima && !has_plain_scales(scheme)) return variants;
+  for (const Offset offset : {Offset::kZero, Offset::kNone}) {
+    if (offset == scheme.offset) continue;
+    variants.push_back(scheme);
+    variants.back().offset = offset;
+  }
+  return variants;
+}
+
+// Zero points as minima.
+Variants by_minima(const Scheme& scheme) {
+  Variants variants = {scheme};
+  if (!has_plain_scales(scheme) || scheme.offset == Offset::kMinimum) return variants;
   variants.push_back(scheme);
-  variants.back().offset = Offset::kNone;
+  variants.back().offset = Offset::kMinimum;
   return variants;
 }
 
@@ -182,7 +202,7 @@ Variants by_grid(const Scheme& scheme) {
 
 constexpr auto kAxes = std::to_array<Variants (*)(const Scheme&)>(
     {by_element, by_permutation, by_offset, by_activations, by_outer, by_scale_dtype, by_bits,
-     by_grid});
+     by_grid, by_minima});
 
 // Every scheme that a chain can reach, the nearest first.
 Variants reachable(const Scheme& source) {
@@ -212,9 +232,10 @@ void count_losses(const Scheme& source, Chain& chain) {
     const bool certain = source.element == Element::kE5M2;
     (certain ? chain.losses : chain.possible).add(Loss::kCodeRounding);
   }
-  const bool exact_only =
-      chain.drops_permutation || (chain.drops_zeros && result.bits == source.bits) ||
-      (chain.grid && !always_fits(*chain.grid, source.grid)) || chain.scale_dtype == DType::kF8E8M0;
+  const bool exact_only = chain.drops_permutation || chain.leaves_minima.has_value() ||
+                          (chain.drops_zeros && result.bits == source.bits) ||
+                          (chain.grid && !always_fits(*chain.grid, source.grid)) ||
+                          chain.scale_dtype == DType::kF8E8M0;
   if (exact_only) chain.possible.add(Loss::kRequantise);
   const DType before = chain.folds_outer ? DType::kF32 : source.scale_dtype;
   const bool rounds = chain.scale_dtype && chain.scale_dtype != DType::kF8E8M0 &&
@@ -223,6 +244,11 @@ void count_losses(const Scheme& source, Chain& chain) {
       chain.input_orientation) {
     chain.possible.add(Loss::kScaleRounding);
   }
+  // Without zero points the minimum is a power of two times the scale; the product with one has the
+  // bits of both, which F32 holds for scales of 16 bits.
+  const bool has_zeros = source.offset == Offset::kZero || chain.leaves_minima == Offset::kZero;
+  const bool has_room = result.scale_dtype == DType::kF32 && source.scale_dtype != DType::kF32;
+  if (chain.takes_minima && has_zeros && !has_room) chain.possible.add(Loss::kZeroRounding);
   Activations turned = source.activations;
   turned.orientation = result.activations.orientation;
   if (result.activations == turned) return;
@@ -239,13 +265,24 @@ Activations carried(const Activations& own, Element from, Element to) {
   return activations;
 }
 
+// Grids, scales and bits change while there are zero points.
+void set_offset_steps(const Scheme& source, const Scheme& wanted, Chain& chain) {
+  const bool had = source.offset == Offset::kMinimum;
+  const bool has = wanted.offset == Offset::kMinimum;
+  const bool stays = had && has && source.grid == wanted.grid && source.bits == wanted.bits &&
+                     source.scale_dtype == wanted.scale_dtype;
+  chain.takes_minima = has && !stays;
+  if (had && !stays) chain.leaves_minima = has ? Offset::kZero : wanted.offset;
+  chain.drops_zeros = source.offset == Offset::kZero && wanted.offset == Offset::kNone;
+}
+
 // `wanted` is one of reachable(source).
 Chain make_chain(const Scheme& source, const Scheme& wanted) {
   Chain chain;
   chain.result = wanted;
   if (wanted.element != source.element) chain.element = wanted.element;
   chain.drops_permutation = source.permuted && !wanted.permuted;
-  chain.drops_zeros = source.offset != wanted.offset;
+  set_offset_steps(source, wanted, chain);
   if (wanted.bits != source.bits && wanted.element == Element::kInt) chain.bits = wanted.bits;
   if (wanted.outer && !source.outer) chain.regroups = wanted.outer->orientation;
   chain.folds_outer = source.outer && !wanted.outer;
@@ -284,9 +321,9 @@ bool is_lighter(const Chain& a, const Chain& b) {
 }  // namespace
 
 bool Chain::changes_nothing() const {
-  return !applies_multiplier && !element && !drops_permutation && !drops_zeros && !bits &&
-         !regroups && !folds_outer && !orientation && !input_orientation && !harmony && !grid &&
-         !scale_dtype && !activations && !requantises;
+  return !applies_multiplier && !element && !drops_permutation && !leaves_minima && !takes_minima &&
+         !drops_zeros && !bits && !regroups && !folds_outer && !orientation && !input_orientation &&
+         !harmony && !grid && !scale_dtype && !activations && !requantises;
 }
 
 std::optional<Chain> find_chain(const Scheme& source, const Target& target, std::int64_t cols) {

@@ -25,6 +25,7 @@ struct Chain {
   std::optional<DType> applies_multiplier;  // the factors of inputs go into unquantised values
   std::optional<Element> element;           // e5m2 to e4m3fn, e4m3fn to e4m3fnuz and back
   bool drops_permutation = false;           // which changes nothing
+  std::optional<Offset> leaves_minima;      // for zero points, or none
   bool drops_zeros = false;                 // code - zero is a code too
   std::optional<int> bits;                  // wider integers of the same values
   std::optional<Orientation> regroups;      // MXFP4 to NVFP4, of that outer scale
@@ -34,6 +35,7 @@ struct Chain {
   std::optional<Harmony> harmony;
   std::optional<Grid> grid;
   std::optional<DType> scale_dtype;
+  bool takes_minima = false;  // in place of zero points
   std::optional<Activations> activations;
   bool requantises = false;      // to `result`, from the values themselves
   bool searches_scales = false;  // RoundingOptions::search_scale

@@ -109,6 +109,8 @@ Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
     const bool stays = block.path.size() == 1 && block.path.front() == kBlock;
     if (!stays || plan.target.is_dense()) erase_at(config, block.path);
   }
+  const std::string_view twin = checkpoint.dialect().config_twin;
+  if (!twin.empty() && plan.target.dialect != &checkpoint.dialect()) config.erase(twin);
   if (plan.target.is_dense()) {
     const bool decodes = std::ranges::any_of(
         plan.weights, [](const WeightStep& step) { return !step.weight->scheme.is_dense(); });
@@ -126,6 +128,8 @@ Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
                                                       .kv_cache = plan.kv_cache,
                                                       .layout = plan.target.layout}),
             plan.target.dialect->name);
+  const std::string_view other = plan.target.dialect->config_twin;
+  if (!other.empty()) config.set(other, block);
   config.set(kBlock, std::move(block));
   return config;
 }

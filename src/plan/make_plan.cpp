@@ -41,7 +41,7 @@ class Planner {
     for (const Weight& weight : checkpoint_.weights()) {
       if (is_regrouped(weight.parts.front().second)) continue;
       if (request_.only_examples && !examples.is_new(weight)) continue;
-      RQ_CHECK(add_weight(weight, request_.target));
+      RQ_CHECK(add_weight(weight, target_of(weight)));
     }
     for (const DenseTensor& tensor : checkpoint_.dense()) {
       if (is_regrouped(tensor.tensor)) continue;
@@ -140,6 +140,17 @@ class Planner {
     return {};
   }
 
+  // Embeddings are stored unquantised where the target's readers do not look for codes.
+  Target target_of(const Weight& weight) const {
+    const bool held = weight.place.role != Role::kEmbedding || request_.target.is_dense() ||
+                      request_.target.dialect == &checkpoint_.dialect() ||
+                      request_.target.dialect->quantises_embeddings;
+    if (held) return request_.target;
+    Target dense;
+    dense.dialect = find_dialect("dense");
+    return dense;
+  }
+
   // Rows of tensors of that dtype, as they are.
   std::uint32_t unquantised_route(DType dtype) {
     Route route;
@@ -196,6 +207,7 @@ class Planner {
       const Route& route = plan_.routes[i];
       if (route.from == weight.codec && route.as_written == as_written &&
           route.source == weight.scheme && route.asked == target.scheme &&
+          (route.to == nullptr) == target.is_dense() &&
           (route.cols == 0 || route.cols == weight.cols)) {
         return static_cast<std::uint32_t>(i);
       }
@@ -341,8 +353,9 @@ class Planner {
     for (const Loss loss : route.chain.losses.list()) add_loss(loss, weight.module);
     for (const Loss loss : route.chain.possible.list()) add_loss(loss, weight.module, false);
     // Asked for by name, an unquantised form is no loss; for an engine it is the last resort.
-    if (route.to == nullptr && request_.counts_dequantise)
+    if (route.to == nullptr && (request_.counts_dequantise || !request_.target.is_dense())) {
       add_loss(Loss::kDequantise, weight.module);
+    }
   }
 
   void add_loss(Loss loss, const std::string& name, bool certain = true) {
@@ -470,7 +483,9 @@ class Planner {
     if (!request_.keep_config) {
       RQ_TRY(plan_.config, edit_config(checkpoint_, plan_));
     }
-    plan_.config_changes = !(plan_.config == checkpoint_.config());
+    // That of a GGUF file was made from its keys: there is none to copy.
+    plan_.config_changes =
+        !(plan_.config == checkpoint_.config()) || checkpoint_.source().container() == "gguf";
     // What some tools state there belongs to the layout that stays (torchao). Of several files each
     // speaks of its own tensors.
     const Source& source = checkpoint_.source();

@@ -243,12 +243,21 @@ Result<SchemeRequest> parse_scheme(std::string_view text) {
   return request;
 }
 
+namespace {
+
+// A minimum is where an asymmetric scheme has its zero in formats that know no zero points.
+bool has_offset(const Scheme& scheme, Offset wanted) {
+  return scheme.offset == wanted || (scheme.offset == Offset::kMinimum && wanted == Offset::kZero);
+}
+
+}  // namespace
+
 bool satisfies(const Scheme& scheme, const SchemeRequest& request) {
   const Scheme& wanted = request.scheme;
   const bool microscaling = wanted.scale_dtype == DType::kF8E8M0;
   return scheme.element == wanted.element && scheme.bits == wanted.bits &&
          (!request.fixes_grid || scheme.grid == wanted.grid) &&
-         (!request.fixes_offset || scheme.offset == wanted.offset) &&
+         (!request.fixes_offset || has_offset(scheme, wanted.offset)) &&
          (!request.fixes_scales || scheme.scale_dtype == wanted.scale_dtype) &&
          (!request.fixes_activations || scheme.activations == wanted.activations) &&
          scheme.codebook == wanted.codebook &&

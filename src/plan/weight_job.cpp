@@ -253,8 +253,14 @@ Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> s
                                         : carry(run, step, space);
   if (!result && result.error().code() == ErrorCode::kInterrupted) return result;
   const auto& parts = step.weight->parts;
-  RQ_CHECK_IN(result,
-              printable(parts.size() == 1 ? parts.front().second->name : step.weight->module));
+  std::string where =
+      printable(parts.size() == 1 ? parts.front().second->name : step.weight->module);
+  // The file has it under a name of its own.
+  const TensorInfo& first = *parts.front().second;
+  if (!first.encoding.empty()) {
+    where = run.checkpoint.source().files()[first.file].label() + ": " + where;
+  }
+  RQ_CHECK_IN(result, where);
   return {};
 }
 

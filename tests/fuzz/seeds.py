@@ -106,6 +106,29 @@ def weights():
                 yield b"== scheme\n0 3 0 4 2\n== tensors\n" + "\n".join(lines).encode() + b"\n== data\n" + PLAIN
 
 
+def ggufs():
+    """Headers with a key of each type and tensors of plain numbers and of blocks, with their data."""
+    def text(value):
+        return struct.pack("<Q", len(value)) + value
+
+    values = {0: b"\1", 1: b"\xff", 2: b"\1\0", 3: b"\0\x80", 4: b"\7\0\0\0", 5: b"\xff" * 4, 6: struct.pack("<f", 1.5),
+              7: b"\1", 8: text(b"llama"), 9: struct.pack("<IQ", 4, 2) + b"\0" * 8, 10: b"\1" * 8, 11: b"\xff" * 8,
+              12: struct.pack("<d", -2.5)}
+    tensors = [(b"a.weight", [8, 2], 0, 64), (b"b.weight", [32, 3], 8, 102), (b"c.weight", [256, 2, 2], 12, 576)]
+    for version in (2, 3):
+        for count in range(len(values) + 1):
+            pairs = [text(b"k%d" % kind) + struct.pack("<I", kind) + value for kind, value in list(values.items())[:count]]
+            pairs.append(text(b"general.alignment") + struct.pack("<II", 4, 32))
+            infos, offset, data = b"", 0, b""
+            for name, sizes, kind, size in tensors:
+                infos += text(name) + struct.pack("<I", len(sizes)) + struct.pack(f"<{len(sizes)}Q", *sizes)
+                infos += struct.pack("<IQ", kind, offset)
+                offset += size + -size % 32
+                data += b"\1" * (size + -size % 32)
+            head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(pairs)) + b"".join(pairs) + infos
+            yield head + b"\0" * (-len(head) % 32) + data
+
+
 def safetensors():
     def file(header, data=b""):
         text = (header if isinstance(header, str) else json.dumps(header)).encode()
@@ -164,5 +187,5 @@ def kernels():
             yield bytes([problem, fill, 3, 7, 1, 9, 200, 5]) + bytes((fill + 37 * i) % 256 for i in range(56))
 
 
-SEEDS = {"json": texts, "safetensors": safetensors, "index": indexes, "pickle": pickles, "kernel": kernels,
+SEEDS = {"json": texts, "safetensors": safetensors, "gguf": ggufs, "index": indexes, "pickle": pickles, "kernel": kernels,
          "codec": weights, "config": bundles, "checkpoint": bundles, "rule": bundles}

@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CATEGORIES = ["safetensors", "index", "config", "quant"]
 MOST_EXCEPTIONS = 15
 SECONDS, MIB = 1.0, 256
 
@@ -26,7 +25,7 @@ def commands(binary):
     """By category: what is run on its cases. NaN among unquantised weights matters when they are quantised."""
     convert = f"quant={binary} convert {{path}} -o {{out}} --to dense"
     quantize = f"quant={binary} quantize {{path}} -o {{out}} --to compressed-tensors:w8a16"
-    return {"safetensors,index,quant": convert, "config": quantize}
+    return {"safetensors,index,quant,gguf": convert, "config": quantize}
 
 
 def run_cases(tools, cases, binary, jobs):

@@ -29,7 +29,9 @@ std::vector<fs::path> corpus_folders() {
 
 fs::path corpus_folder(std::string_view name) {
   for (const fs::path& root : {data_dir() / "corpus", fs::path(REQUANT_CORPUS)}) {
-    if (fs::exists(root / name / "config.json")) return root / name;
+    for (const char* file : {"config.json", "model.gguf"}) {
+      if (fs::exists(root / name / file)) return root / name;
+    }
   }
   return {};
 }

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+
+namespace requant {
+
+// How llama.cpp has a model family: "gguf" of data/architectures/NAME.json.
+struct GgufFamily {
+  std::string model_type;        // of config.json
+  std::string model_class;       // the first of its architectures
+  bool rotary_pairs = false;     // the rows of q and k lie in the pairs that are rotated together
+  Json values = Json::object();  // keys of config.json that are the same in every model
+  std::vector<std::pair<std::string, std::string>> keys;     // of config.json, and of the file
+  std::vector<std::pair<std::string, std::string>> modules;  // patterns: of the file, and its own
+
+  // The module that a module of the file is; "{expert}" stands for each expert of a tensor of all.
+  std::optional<std::string> module_of(std::string_view name) const;
+};
+
+// nullptr where no family has that general.architecture.
+const GgufFamily* find_gguf_family(std::string_view architecture);
+
+}  // namespace requant

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "codec/codec.h"
+
+// The block types of ggml. A weight is one tensor `weight`, U8 [out, bytes of a row], of blocks one
+// after the other; each block has the codes of `elements` inputs and what they share. A tensor of
+// more dimensions is the matrices of experts, whose rows the neutral form has one after the other.
+namespace requant {
+
+// Where the parts of one block go, or come from. Numbers of more than one byte are little-endian,
+// as they are stored.
+struct GgufBlock {
+  std::uint8_t* codes = nullptr;        // a byte each; below 0 in two's complement
+  std::uint16_t* wide_codes = nullptr;  // instead, where the codebook has more than 256 entries
+  std::uint8_t* scales = nullptr;
+  std::uint8_t* minima = nullptr;
+  std::uint8_t* outer = nullptr;         // F16
+  std::uint8_t* outer_minima = nullptr;  // F16
+};
+
+struct GgufType {
+  std::string_view codec;      // "gguf-q4_k"
+  std::string_view long_name;  // "ggml Q4_K"
+  std::int64_t elements = 0;   // of a block
+  std::int64_t bytes = 0;      // of a block
+  Scheme (*scheme)() = nullptr;
+  void (*split)(const std::uint8_t* block, const GgufBlock& out) = nullptr;
+  Result<Tensor> (*codebook)() = nullptr;
+};
+
+// Whole blocks, as far as sizes tell: the container says of which type they are.
+std::optional<Scheme> scheme_of_gguf(const GgufType& type, const WeightParts& parts);
+Result<QuantizedWeight> decode_gguf(const GgufType& type, const WeightParts& parts,
+                                    const Scheme& scheme);
+
+inline constexpr std::string_view kGgufSource =
+    "ggml/src/ggml-quants.c, ggml-common.h of llama-cpp-python 0.3.36; gguf-py quants.py";
+
+// The codec of a type; it is named "gguf-" and the type in lower case.
+template <const GgufType& type>
+constexpr Codec gguf_codec() {
+  return {
+      .name = type.codec,
+      .long_name = type.long_name,
+      .source = kGgufSource,
+      .holds = [](const Scheme& scheme) { return scheme == type.scheme(); },
+      .scheme_of = [](const WeightParts& parts,
+                      const Scheme&) { return scheme_of_gguf(type, parts); },
+      .decode = [](const WeightParts& parts,
+                   const Scheme& scheme) { return decode_gguf(type, parts, scheme); },
+  };
+}
+
+// A 16-bit number at an address.
+inline std::uint32_t gguf_u16(const std::uint8_t* at) {
+  return static_cast<std::uint32_t>(at[0] | at[1] << 8);
+}
+inline std::uint32_t gguf_u32(const std::uint8_t* at) {
+  return gguf_u16(at) | gguf_u16(at + 2) << 16;
+}
+
+}  // namespace requant
