@@ -31,4 +31,7 @@ enum ExitCode : int {
   kTermination = 143,
 };
 
+// Whether nobody asked before: where memory runs out in several threads, one tells of it.
+bool is_first_to_tell();
+
 }  // namespace requant::cli

@@ -93,7 +93,7 @@ int main(int argc, char** argv) try {
   requant::cli::keep_freed_memory();
   return requant::cli::run(argc, argv);
 } catch (const std::bad_alloc&) {
-  (void)std::fputs("error: out of memory\n", stderr);
+  if (requant::cli::is_first_to_tell()) (void)std::fputs("error: out of memory\n", stderr);
   return requant::cli::kNoResources;
 } catch (const std::exception& problem) {  // out of threads
   (void)std::fprintf(stderr, "error: %s\n", problem.what());

@@ -12,6 +12,7 @@ namespace requant::cli {
 namespace {
 
 constexpr int kBeforeOtherConstants = 101;
+constexpr unsigned kTimeToTell = 100'000;  // microseconds that another thread has to write its line
 
 std::atomic<bool> g_ran_out = false;
 
@@ -38,6 +39,10 @@ bool is_out_of_memory() {
 // What is on the disk stands that at any moment.
 void end() {
   if (!is_out_of_memory()) std::abort();
+  if (!is_first_to_tell()) {
+    ::usleep(kTimeToTell);
+    ::_exit(kNoResources);
+  }
   constexpr std::string_view kLine = "error: out of memory\n";
   const ssize_t written = ::write(STDERR_FILENO, kLine.data(), kLine.size());
   (void)written;  // there is nobody left to tell
@@ -50,4 +55,10 @@ __attribute__((constructor(kBeforeOtherConstants))) void set_handlers() {
 }
 
 }  // namespace
+
+bool is_first_to_tell() {
+  static std::atomic<bool> told = false;
+  return !told.exchange(true);
+}
+
 }  // namespace requant::cli

@@ -60,6 +60,8 @@ bool operator==(const FactValue& a, const FactValue& b) {
   const auto x = a.number();
   const auto y = b.number();
   if (x && y) return *x == *y;
+  if (a.text() != nullptr && b.text() != nullptr) return *a.text() == *b.text();
+  if (a.list() != nullptr && b.list() != nullptr) return *a.list() == *b.list();
   return a.held == b.held;
 }
 

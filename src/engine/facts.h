@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,26 +16,39 @@ namespace requant {
 // What a predicate compares: null, a truth value, a number, a text or a list of these.
 struct FactValue {
   using List = std::vector<FactValue>;
-  std::variant<std::monostate, bool, double, std::string, List> held;
+  // Copying shares, and cannot fail: libstdc++ 12 destroys what was never there when the copy of a
+  // string in a variant throws, as it takes a variant of such types to hold a value always.
+  std::variant<std::monostate, bool, double, std::shared_ptr<const std::string>,
+               std::shared_ptr<const List>>
+      held;
 
   FactValue() = default;
   FactValue(bool value) : held(value) {}                               // NOLINT: implicit by design
   FactValue(int value) : held(static_cast<double>(value)) {}           // NOLINT
   FactValue(std::int64_t value) : held(static_cast<double>(value)) {}  // NOLINT
   FactValue(double value) : held(value) {}                             // NOLINT
-  FactValue(const char* text) : held(std::string(text)) {}             // NOLINT
-  FactValue(std::string_view text) : held(std::string(text)) {}        // NOLINT
-  FactValue(std::string text) : held(std::move(text)) {}               // NOLINT
-  FactValue(List items) : held(std::move(items)) {}                    // NOLINT
+  FactValue(const char* text) : FactValue(std::string(text)) {}        // NOLINT
+  FactValue(std::string_view text) : FactValue(std::string(text)) {}   // NOLINT
+  FactValue(std::string text)                                          // NOLINT
+      : held(std::make_shared<const std::string>(std::move(text))) {}
+  FactValue(List items)  // NOLINT
+      : held(std::make_shared<const List>(std::move(items))) {}
 
   bool is_null() const { return held.index() == 0; }
   // A number, or a truth value as 0 or 1, as the engines' Python compares them.
   std::optional<double> number() const;
-  const std::string* text() const { return std::get_if<std::string>(&held); }
-  const List* list() const { return std::get_if<List>(&held); }
+  const std::string* text() const { return shared<std::string>(); }
+  const List* list() const { return shared<List>(); }
   bool truthy() const;
 
   friend bool operator==(const FactValue& a, const FactValue& b);
+
+ private:
+  template <class T>
+  const T* shared() const {
+    const auto* found = std::get_if<std::shared_ptr<const T>>(&held);
+    return found == nullptr ? nullptr : found->get();
+  }
 };
 
 // Objects become the list of their keys.

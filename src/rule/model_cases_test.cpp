@@ -268,16 +268,15 @@ void add_dialects(std::vector<RuleCase>& cases) {
        {5, 9},
        llama,
        [](Tiny& tiny) {
+         tiny.config.set("quantization_config", Json::object({{"quant_method", "eetq"}}));
          for (const char* name : {"gate_proj", "up_proj", "down_proj"}) {
            const std::string module = kLayer + "mlp." + name;
            const Shape shape = tiny.tensors.at(module + ".weight").shape;
-           tiny.add_bytes(module + ".weight", DType::kU32, {shape[0], shape[1] / 8});
-           tiny.add_dense(module + ".scales", {shape[0], shape[1] / 64});
-           tiny.add_dense(module + ".biases", {shape[0], shape[1] / 64});
+           tiny.add_bytes(module + ".weight", DType::kI8, {shape[1], shape[0]});
+           tiny.add_dense(module + ".weight_scales", {shape[0]});
          }
-         tiny.config.set("quantization", Json::object({{"group_size", 64}, {"bits", 4}}));
        },
-       "mlx"});
+       "eetq"});
 }
 
 }  // namespace
