@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "api/conversion.h"
 #include "base/text.h"
 #include "engine/check.h"
 #include "plan/contradiction.h"
@@ -102,15 +103,11 @@ Result<void> add_conversion(const Checkpoint& checkpoint, const CheckResult& res
     if (plan.error().code() == ErrorCode::kRefused) return {};
     return plan.error();
   }
-  std::vector<std::string> certain;
-  for (const Loss loss : plan->losses.list()) certain.emplace_back(name_of(loss));
-  std::vector<std::string> all;
-  for (const Loss loss : LossSet(plan->losses).add(plan->possible).list()) {
-    all.emplace_back(name_of(loss));
-  }
+  std::vector<std::string> all = names_of(LossSet(plan->losses).add(plan->possible));
   const char* kind = all.empty() ? "convert" : "lossy-convert";
-  repairs.push_back(
-      {.kind = kind, .what = command_of(result, options, certain), .losses = std::move(all)});
+  repairs.push_back({.kind = kind,
+                     .what = command_of(result, options, names_of(plan->losses)),
+                     .losses = std::move(all)});
   return {};
 }
 

@@ -79,12 +79,6 @@ ConvertTensor tensor_of(const Plan& plan, const OutputTensor& output) {
   return tensor;
 }
 
-std::vector<std::string> names_of(LossSet losses) {
-  std::vector<std::string> names;
-  for (const Loss loss : losses.list()) names.emplace_back(name_of(loss));
-  return names;
-}
-
 ConvertPlan describe_plan(const Prepared& prepared, const Plan& plan, bool lists_tensors) {
   ConvertPlan out;
   out.from = prepared.checkpoint.dialect().name;
@@ -206,6 +200,12 @@ Result<ConvertReport> run_now(const Conversion& conversion, const Progress& prog
 }
 
 }  // namespace
+
+std::vector<std::string> names_of(LossSet losses) {
+  std::vector<std::string> names;
+  for (const Loss loss : losses.list()) names.emplace_back(name_of(loss));
+  return names;
+}
 
 Result<ConvertPlan> plan(const Conversion& conversion) {
   return or_out_of_memory([&] { return plan_now(conversion); });

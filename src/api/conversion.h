@@ -1,8 +1,11 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "plan/input_scales.h"
+#include "plan/loss.h"
 #include "plan/recipe.h"
 #include "requant/convert.h"
 
@@ -16,6 +19,9 @@ struct Conversion {
   bool searches_scales = false;
   std::string inputs = {};  // tells recipe and input_scales from others
 };
+
+// As --allow takes them.
+std::vector<std::string> names_of(LossSet losses);
 
 Result<ConvertPlan> plan(const Conversion& conversion);
 Result<ConvertReport> run(const Conversion& conversion, const Progress& progress);

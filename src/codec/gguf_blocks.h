@@ -54,6 +54,17 @@ constexpr Codec gguf_codec() {
   };
 }
 
+// The low byte: what is below 0 in two's complement.
+inline std::uint8_t gguf_byte(int value) { return static_cast<std::uint8_t>(value); }
+
+// `count` bytes to twice as many codes less `bias`: their low nibbles, then their high ones.
+inline void split_gguf_nibbles(const std::uint8_t* qs, int count, int bias, std::uint8_t* codes) {
+  for (int j = 0; j < count; ++j) {
+    codes[j] = gguf_byte((qs[j] & 15) - bias);
+    codes[count + j] = gguf_byte((qs[j] >> 4) - bias);
+  }
+}
+
 // A 16-bit number at an address.
 inline std::uint32_t gguf_u16(const std::uint8_t* at) {
   return static_cast<std::uint32_t>(at[0] | at[1] << 8);

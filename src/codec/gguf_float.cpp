@@ -1,16 +1,13 @@
 // ggml's types of small floats and of the 16 values of IQ4; nibbles low first, then high. Bytes of
 // a block in brackets:
 //
-//   MXFP4  32 [17]    e, qs[16]                    e2m1 x 2^(e - 127), elements j and j + 16
-//   NVFP4  64 [36]    d[4], qs[32]                 e2m1 x d, groups of 16 with elements j and j +
-//   8;
-//                                                  d is E4M3 without a sign, and 0x7F means 0
-//   IQ4_NL 32 [18]    d, qs[16]                    d x value[q]
-//   IQ4_XS 256 [136]  d, u16 sh, sl[4], qs[128]    d x (sc - 32) x value[q], groups of 32: sc has
-//   four
-//                                                  bits in sl and two in sh
+//   MXFP4   32 [17]   e, qs[16]                   e2m1 x 2^(e - 127), elements j and j + 16
+//   NVFP4   64 [36]   d[4], qs[32]                e2m1 x d, groups of 16 with elements j and j + 8
+//   IQ4_NL  32 [18]   d, qs[16]                   d x value[q]
+//   IQ4_XS 256 [136]  d, u16 sh, sl[4], qs[128]   d x (sc - 32) x value[q], groups of 32
 //
-// Beside NVFP4 there may be `scale`, F32, one for each expert, which multiplies W.
+// In NVFP4, d is E4M3 without a sign, and 0x7F means 0. In IQ4_XS, sc has four bits in sl and two
+// in sh. Beside NVFP4 there may be `scale`, F32, one for each expert, which multiplies W.
 
 #include <algorithm>
 
@@ -19,16 +16,6 @@
 
 namespace requant {
 namespace {
-
-std::uint8_t byte(int value) { return static_cast<std::uint8_t>(value); }
-
-// `count` bytes to twice as many codes.
-void split_nibbles(const std::uint8_t* qs, int count, std::uint8_t* codes) {
-  for (int j = 0; j < count; ++j) {
-    codes[j] = qs[j] & 15;
-    codes[count + j] = qs[j] >> 4;
-  }
-}
 
 Scheme mxfp4() {
   Scheme scheme;
@@ -46,7 +33,7 @@ constexpr GgufType kMXFP4 = {.codec = "gguf-mxfp4",
                              .scheme = mxfp4,
                              .split = [](const std::uint8_t* block, const GgufBlock& out) {
                                out.scales[0] = block[0];
-                               split_nibbles(block + 1, 16, out.codes);
+                               split_gguf_nibbles(block + 1, 16, 0, out.codes);
                              }};
 
 Scheme nvfp4() {
@@ -61,7 +48,7 @@ void split_nvfp4(const std::uint8_t* block, const GgufBlock& out) {
   for (int i = 0; i < 4; ++i) {
     const auto scale = static_cast<std::uint8_t>(block[i] & kMagnitude);
     out.scales[i] = scale == kMagnitude ? 0 : scale;
-    split_nibbles(block + 4 + 8 * i, 8, out.codes + 16 * i);
+    split_gguf_nibbles(block + 4 + 8 * i, 8, 0, out.codes + 16 * i);
   }
 }
 
@@ -99,7 +86,7 @@ constexpr GgufType kIQ4_NL = {.codec = "gguf-iq4_nl",
                               .split =
                                   [](const std::uint8_t* block, const GgufBlock& out) {
                                     std::copy_n(block, 2, out.scales);
-                                    split_nibbles(block + 2, 16, out.codes);
+                                    split_gguf_nibbles(block + 2, 16, 0, out.codes);
                                   },
                               .codebook = iq4_values};
 
@@ -115,8 +102,8 @@ void split_iq4_xs(const std::uint8_t* block, const GgufBlock& out) {
   const std::uint32_t high = gguf_u16(block + 2);
   for (int i = 0; i < 8; ++i) {
     const int low = block[4 + i / 2] >> i % 2 * 4 & 15;
-    out.scales[i] = byte((low | static_cast<int>(high >> 2 * i & 3) << 4) - 32);
-    split_nibbles(block + 8 + 16 * i, 16, out.codes + 32 * i);
+    out.scales[i] = gguf_byte((low | static_cast<int>(high >> 2 * i & 3) << 4) - 32);
+    split_gguf_nibbles(block + 8 + 16 * i, 16, 0, out.codes + 32 * i);
   }
 }
 

@@ -3,15 +3,15 @@
 // scale of 2 s + 1. The neutral form has point and signs as one code, and the constant in the
 // codebook. Bytes of a block in brackets:
 //
-//   IQ2_XXS [66]   d, 8 x (u8 point[4], u32 b)         signs b >> 7 j & 127, s = b >> 28, d / 8
-//   IQ2_XS  [74]   d, u16 qs[32], scales[8]            point q & 511, signs q >> 9, d / 8
-//   IQ2_S   [82]   d, qs[32], signs[32], qh[8], scales[8]  point of ten bits, eight signs, d / 8
-//   IQ3_XXS [98]   d, qs[64], u32 b[8]                 points of four, signs and s as IQ2_XXS, d /
-//   4 IQ3_S   [110]  d, qs[64], qh[8], signs[32], scales[4]  points of four and nine bits IQ1_S
-//   [50]   d, qs[32], u16 qh[8]                point of eleven bits, shifted by 1/8 IQ1_M   [56]
-//   qs[32], qh[16], u16 sc[4]           the same; d is in the top nibbles of sc
+//   IQ2_XXS [66]   d, 8 x (u8 point[4], u32 b)              signs b >> 7 j & 127, s = b >> 28, /8
+//   IQ2_XS  [74]   d, u16 qs[32], scales[8]                 point q & 511, signs q >> 9, /8
+//   IQ2_S   [82]   d, qs[32], signs[32], qh[8], scales[8]   point of ten bits, eight signs, /8
+//   IQ3_XXS [98]   d, qs[64], u32 b[8]                      points of four, else as IQ2_XXS, /4
+//   IQ3_S   [110]  d, qs[64], qh[8], signs[32], scales[4]   points of four and nine bits
+//   IQ1_S   [50]   d, qs[32], u16 qh[8]                     point of eleven bits, shifted by 1/8
+//   IQ1_M   [56]   qs[32], qh[16], u16 sc[4]                the same; d in the top nibbles of sc
 //
-// Seven bits of signs stand for eight, of which an even number is set.
+// /8 and /4: of d. Seven bits of signs stand for eight, of which an even number is set.
 
 #include <algorithm>
 #include <bit>

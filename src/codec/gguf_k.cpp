@@ -1,14 +1,14 @@
 // ggml's K types: blocks of 256 elements, of which groups of 16 or 32 have integer scales, and the
 // block an F16 `d` over those; with minima an F16 `dmin` over these. Bytes of a block in brackets:
 //
-//   Q2_K [84]   scales[16], qs[64], d, dmin         d x (sc & 15) x q - dmin x (sc >> 4), groups of
-//   16 Q3_K [110]  hmask[32], qs[64], scales[12], d    d x (sc - 32) x (q - 4 unless the bit of
-//   hmask) Q4_K [144]  d, dmin, scales[12], qs[128]        d x sc x q - dmin x m, groups of 32 Q5_K
-//   [176]  d, dmin, scales[12], qh[32], qs[128] Q6_K [210]  ql[128], qh[64], i8 scales[16], d   d x
-//   sc x (q - 32), groups of 16
+//   Q2_K [84]    scales[16], qs[64], d, dmin           d x (sc & 15) x q - dmin x (sc >> 4)
+//   Q3_K [110]   hmask[32], qs[64], scales[12], d      d x (sc - 32) x (q - 4 unless in hmask)
+//   Q4_K [144]   d, dmin, scales[12], qs[128]          d x sc x q - dmin x m
+//   Q5_K [176]   d, dmin, scales[12], qh[32], qs[128]  the same
+//   Q6_K [210]   ql[128], qh[64], i8 scales[16], d     d x sc x (q - 32)
 //
-// The order of elements and of the bits of scales is in the functions. The neutral form has the
-// minima as integers below 0.
+// Groups are of 32 in Q4_K and Q5_K, else of 16. The order of elements and of the bits of scales is
+// in the functions. The neutral form has the minima as integers below 0.
 
 #include <algorithm>
 
@@ -29,8 +29,6 @@ Scheme super_block(int bits, std::int64_t group, bool has_minima) {
   return scheme;
 }
 
-std::uint8_t byte(int value) { return static_cast<std::uint8_t>(value); }
-
 // Two bits of each element: halves of 128, fields of 32 consecutive bytes.
 int two_bits(const std::uint8_t* qs, int e) {
   return qs[e / 128 * 32 + e % 32] >> e % 128 / 32 * 2 & 3;
@@ -39,9 +37,9 @@ int two_bits(const std::uint8_t* qs, int e) {
 void split_q2_k(const std::uint8_t* block, const GgufBlock& out) {
   for (int i = 0; i < 16; ++i) {
     out.scales[i] = block[i] & 15;
-    out.minima[i] = byte(-(block[i] >> 4));
+    out.minima[i] = gguf_byte(-(block[i] >> 4));
   }
-  for (int e = 0; e < kElements; ++e) out.codes[e] = byte(two_bits(block + 16, e));
+  for (int e = 0; e < kElements; ++e) out.codes[e] = gguf_byte(two_bits(block + 16, e));
   std::copy_n(block + 80, 2, out.outer);
   std::copy_n(block + 82, 2, out.outer_minima);
 }
@@ -51,11 +49,11 @@ void split_q3_k(const std::uint8_t* block, const GgufBlock& out) {
   for (int i = 0; i < 16; ++i) {
     const int low = i < 8 ? scales[i] & 15 : scales[i - 8] >> 4;
     const int high = scales[8 + i % 4] >> i / 4 * 2 & 3;
-    out.scales[i] = byte((low | high << 4) - 32);
+    out.scales[i] = gguf_byte((low | high << 4) - 32);
   }
   for (int e = 0; e < kElements; ++e) {
     const bool has_bit = (block[e % 32] >> e / 32 & 1) != 0;
-    out.codes[e] = byte(two_bits(block + 32, e) - (has_bit ? 0 : 4));
+    out.codes[e] = gguf_byte(two_bits(block + 32, e) - (has_bit ? 0 : 4));
   }
   std::copy_n(block + 108, 2, out.outer);
 }
@@ -65,8 +63,8 @@ void split_six_bits(const std::uint8_t* from, const GgufBlock& out) {
   for (int i = 0; i < 8; ++i) {
     const int scale = i < 4 ? from[i] & 63 : (from[i + 4] & 15) | from[i - 4] >> 6 << 4;
     const int minimum = i < 4 ? from[i + 4] & 63 : from[i + 4] >> 4 | from[i] >> 6 << 4;
-    out.scales[i] = byte(scale);
-    out.minima[i] = byte(-minimum);
+    out.scales[i] = gguf_byte(scale);
+    out.minima[i] = gguf_byte(-minimum);
   }
 }
 
@@ -79,7 +77,7 @@ void split_q4_k(const std::uint8_t* block, const GgufBlock& out) {
   std::copy_n(block, 2, out.outer);
   std::copy_n(block + 2, 2, out.outer_minima);
   split_six_bits(block + 4, out);
-  for (int e = 0; e < kElements; ++e) out.codes[e] = byte(nibble(block + 16, e));
+  for (int e = 0; e < kElements; ++e) out.codes[e] = gguf_byte(nibble(block + 16, e));
 }
 
 void split_q5_k(const std::uint8_t* block, const GgufBlock& out) {
@@ -88,7 +86,7 @@ void split_q5_k(const std::uint8_t* block, const GgufBlock& out) {
   split_six_bits(block + 4, out);
   for (int e = 0; e < kElements; ++e) {
     const int high = block[16 + e % 32] >> e / 32 & 1;
-    out.codes[e] = byte(nibble(block + 48, e) | high << 4);
+    out.codes[e] = gguf_byte(nibble(block + 48, e) | high << 4);
   }
 }
 
@@ -98,7 +96,7 @@ void split_q6_k(const std::uint8_t* block, const GgufBlock& out) {
     const int quarter = e % 128 / 32;
     const int low = block[64 * half + quarter % 2 * 32 + e % 32] >> quarter / 2 * 4 & 15;
     const int high = block[128 + 32 * half + e % 32] >> quarter * 2 & 3;
-    out.codes[e] = byte((low | high << 4) - 32);
+    out.codes[e] = gguf_byte((low | high << 4) - 32);
   }
   std::copy_n(block + 192, 16, out.scales);
   std::copy_n(block + 208, 2, out.outer);

@@ -1,15 +1,19 @@
 // ggml's types with a scale, or a scale and a minimum, for each block. `d` and `m` are F16, nibbles
 // hold the first half of a block low and the second high; bytes of a block in brackets:
 //
-//   Q4_0  32 [18]   d, qs[16]              (q - 8) x d       Q8_0  32 [34]   d, i8[32]   q x d
-//   Q4_1  32 [20]   d, m, qs[16]           q x d + m         Q8_K  256 [292] f32 d, i8[256],
-//   i16[16] Q5_0  32 [22]   d, u32 qh, qs[16]      (q - 16) x d, the fifth bit of element j is bit
-//   j of qh Q5_1  32 [24]   d, m, u32 qh, qs[16]   q x d + m Q1_0  128 [18]  d, bits[16] +d for 1,
-//   -d for 0, the lowest bit first Q2_0  64 [18]   d, fields[16]          (q - 1) x d, two bits
-//   each, the lowest first TQ1_0 256 [54]  qs[48], qh[4], d       (q - 1) x d; five trits a byte,
-//   four in qh: digit t of a
-//                                          byte x is ((x x 3^t mod 256) x 3) >> 8
-//   TQ2_0 256 [66]  qs[64], d              (q - 1) x d; fields t of 32 bytes are elements 32 t ...
+//   Q4_0   32 [18]   d, qs[16]                  (q - 8) x d
+//   Q4_1   32 [20]   d, m, qs[16]               q x d + m
+//   Q5_0   32 [22]   d, u32 qh, qs[16]          (q - 16) x d
+//   Q5_1   32 [24]   d, m, u32 qh, qs[16]       q x d + m
+//   Q8_0   32 [34]   d, i8[32]                  q x d
+//   Q8_K  256 [292]  f32 d, i8[256], i16[16]    q x d
+//   Q1_0  128 [18]   d, bits[16]                d for 1, -d for 0, the lowest bit first
+//   Q2_0   64 [18]   d, fields[16]              (q - 1) x d, two bits each, the lowest first
+//   TQ1_0 256 [54]   qs[48], qh[4], d           (q - 1) x d; five trits a byte, four in qh
+//   TQ2_0 256 [66]   qs[64], d                  (q - 1) x d
+//
+// The fifth bit of element j is bit j of qh. Digit t of a byte x of TQ1_0 is ((x x 3^t mod 256) x
+// 3) >> 8. Fields t of 32 bytes of TQ2_0 are elements 32 t to 32 t + 31.
 
 #include <algorithm>
 
@@ -27,21 +31,12 @@ Scheme grouped(int bits, std::int64_t group, Offset offset = Offset::kNone) {
   return scheme;
 }
 
-std::uint8_t byte(int value) { return static_cast<std::uint8_t>(value); }
-
-// Sixteen bytes to 32 codes, less `bias`.
-void split_nibbles(const std::uint8_t* qs, int bias, std::uint8_t* codes) {
-  for (int j = 0; j < 16; ++j) {
-    codes[j] = byte((qs[j] & 15) - bias);
-    codes[16 + j] = byte((qs[j] >> 4) - bias);
-  }
-}
-
 void split_five_bits(const std::uint8_t* qh, const std::uint8_t* qs, int bias,
                      std::uint8_t* codes) {
-  split_nibbles(qs, bias, codes);
+  split_gguf_nibbles(qs, 16, bias, codes);
   const std::uint32_t high = gguf_u32(qh);
-  for (int j = 0; j < 32; ++j) codes[j] = byte(codes[j] + static_cast<int>(high >> j & 1) * 16);
+  for (int j = 0; j < 32; ++j)
+    codes[j] = gguf_byte(codes[j] + static_cast<int>(high >> j & 1) * 16);
 }
 
 constexpr GgufType kQ4_0 = {.codec = "gguf-q4_0",
@@ -52,7 +47,7 @@ constexpr GgufType kQ4_0 = {.codec = "gguf-q4_0",
                             .split =
                                 [](const std::uint8_t* block, const GgufBlock& out) {
                                   std::copy_n(block, 2, out.scales);
-                                  split_nibbles(block + 2, 8, out.codes);
+                                  split_gguf_nibbles(block + 2, 16, 8, out.codes);
                                 }};
 
 constexpr GgufType kQ4_1 = {.codec = "gguf-q4_1",
@@ -64,7 +59,7 @@ constexpr GgufType kQ4_1 = {.codec = "gguf-q4_1",
                                 [](const std::uint8_t* block, const GgufBlock& out) {
                                   std::copy_n(block, 2, out.scales);
                                   std::copy_n(block + 2, 2, out.minima);
-                                  split_nibbles(block + 4, 0, out.codes);
+                                  split_gguf_nibbles(block + 4, 16, 0, out.codes);
                                 }};
 
 constexpr GgufType kQ5_0 = {.codec = "gguf-q5_0",
@@ -140,7 +135,7 @@ constexpr GgufType kQ1_0 = {.codec = "gguf-q1_0",
                                 [](const std::uint8_t* block, const GgufBlock& out) {
                                   std::copy_n(block, 2, out.scales);
                                   for (int j = 0; j < 128; ++j) {
-                                    out.codes[j] = byte(block[2 + j / 8] >> j % 8 & 1);
+                                    out.codes[j] = gguf_byte(block[2 + j / 8] >> j % 8 & 1);
                                   }
                                 },
                             .codebook = signs};
@@ -155,7 +150,8 @@ constexpr GgufType kQ2_0 = {.codec = "gguf-q2_0",
                                 [](const std::uint8_t* block, const GgufBlock& out) {
                                   std::copy_n(block, 2, out.scales);
                                   for (int j = 0; j < 64; ++j) {
-                                    out.codes[j] = byte((block[2 + j / 4] >> 2 * (j % 4) & 3) - 1);
+                                    out.codes[j] =
+                                        gguf_byte((block[2 + j / 4] >> 2 * (j % 4) & 3) - 1);
                                   }
                                 }};
 
@@ -166,7 +162,7 @@ void split_trits(const std::uint8_t* from, int count, int digits, std::uint8_t* 
   for (int t = 0; t < digits; ++t) {
     for (int j = 0; j < count; ++j) {
       const int rest = from[j] * kPowersOf3[t] & 0xFF;
-      *codes++ = byte((rest * 3 >> 8) - 1);
+      *codes++ = gguf_byte((rest * 3 >> 8) - 1);
     }
   }
 }
@@ -194,7 +190,7 @@ constexpr GgufType kTQ2_0 = {.codec = "gguf-tq2_0",
                                    for (int e = 0; e < 256; ++e) {
                                      const int field =
                                          block[e / 128 * 32 + e % 32] >> e % 128 / 32 * 2;
-                                     out.codes[e] = byte((field & 3) - 1);
+                                     out.codes[e] = gguf_byte((field & 3) - 1);
                                    }
                                    std::copy_n(block + 64, 2, out.scales);
                                  }};

@@ -11,7 +11,6 @@
 
 #include "codec/codec.h"
 #include "codec/mlx_words.h"
-#include "codec/packed_codes.h"
 #include "codec/parts.h"
 
 namespace requant {
@@ -49,30 +48,18 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   if (scheme_of(parts, scheme) != scheme) {
     return corrupt("'weight', 'scales' and 'biases' are not those of " + describe(scheme));
   }
-  const MlxShape shape = *mlx_shape(parts);
-  RQ_TRY(const Tensor words, require_part(parts, "weight"));
-  RQ_TRY(const Tensor scales, require_part(parts, "scales"));
   RQ_TRY(const Tensor biases, require_part(parts, "biases"));
-  QuantizedWeight out;
-  out.scheme = scheme;
-  out.rows = shape.rows;
-  out.cols = mlx_cols(shape, scheme.bits);
-  RQ_TRY(out.codes, unpack_codes(words, out.rows, out.cols, scheme.bits));
-  out.scales = relabel(scales, scales.dtype, {shape.rows, shape.groups});
-  out.minima = relabel(biases, biases.dtype, {shape.rows, shape.groups});
+  RQ_TRY(QuantizedWeight out, decode_mlx(parts, scheme));
+  out.minima = relabel(biases, biases.dtype, out.scales.shape);
   RQ_CHECK(validate(out));
   return out;
 }
 
 Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
   if (!holds(scheme)) return refused("mlx-affine does not hold " + describe(scheme));
-  const std::int64_t group = scheme.grid.block_cols;
-  if (cols < group || cols % group != 0) {
-    return refused(fmt::format("mlx-affine needs whole groups of {}, not {}", group, cols));
-  }
-  return std::vector<PartSpec>{{"weight", DType::kU32, {rows, cols / 32 * scheme.bits}},
-                               {"scales", scheme.scale_dtype, {rows, cols / group}},
-                               {"biases", scheme.scale_dtype, {rows, cols / group}}};
+  RQ_TRY(auto specs, mlx_layout("mlx-affine", scheme, scheme.scale_dtype, rows, cols));
+  specs.push_back({"biases", scheme.scale_dtype, specs.back().shape});
+  return specs;
 }
 
 Result<WeightParts> encode(const QuantizedWeight& weight) {
@@ -82,10 +69,7 @@ Result<WeightParts> encode(const QuantizedWeight& weight) {
     return refused(fmt::format("mlx-affine has biases of the scales' {}, not {}",
                                name_of(weight.scheme.scale_dtype), name_of(weight.minima.dtype)));
   }
-  WeightParts parts;
-  RQ_TRY(Tensor packed, pack_codes(weight.codes, weight.scheme.bits));
-  parts["weight"] = relabel(std::move(packed), DType::kU32, specs[0].shape);
-  parts["scales"] = weight.scales;
+  RQ_TRY(WeightParts parts, encode_mlx(weight, specs));
   parts["biases"] = weight.minima;
   return parts;
 }

@@ -6,11 +6,8 @@
 //
 // Which one it is follows from the words that share a scale.
 
-#include <fmt/format.h>
-
 #include "codec/codec.h"
 #include "codec/mlx_words.h"
-#include "codec/packed_codes.h"
 #include "codec/parts.h"
 
 namespace requant {
@@ -46,43 +43,20 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   if (scheme_of(parts, scheme) != scheme) {
     return corrupt("'weight' and 'scales' are not those of " + describe(scheme));
   }
-  const MlxShape shape = *mlx_shape(parts);
-  RQ_TRY(const Tensor words, require_part(parts, "weight"));
-  RQ_TRY(const Tensor scales, require_part(parts, "scales"));
-  QuantizedWeight out;
-  out.scheme = scheme;
-  out.rows = shape.rows;
-  out.cols = mlx_cols(shape, scheme.bits);
-  if (scheme.bits == 8) {
-    out.codes = relabel(words, DType::kU8, {out.rows, out.cols});
-  } else {
-    RQ_TRY(out.codes, unpack_codes(words, out.rows, out.cols, scheme.bits));
-  }
-  out.scales = relabel(scales, DType::kF8E8M0, {shape.rows, shape.groups});
+  RQ_TRY(QuantizedWeight out, decode_mlx(parts, scheme));
   RQ_CHECK(validate(out));
   return out;
 }
 
 Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
   if (!holds(scheme)) return refused("mlx-mx does not hold " + describe(scheme));
-  if (cols < kGroup || cols % kGroup != 0) {
-    return refused(fmt::format("mlx-mx needs whole groups of 32, not {}", cols));
-  }
-  return std::vector<PartSpec>{{"weight", DType::kU32, {rows, cols / 32 * scheme.bits}},
-                               {"scales", DType::kU8, {rows, cols / kGroup}}};
+  return mlx_layout("mlx-mx", scheme, DType::kU8, rows, cols);
 }
 
 Result<WeightParts> encode(const QuantizedWeight& weight) {
   RQ_CHECK(validate(weight));
   RQ_TRY(const auto specs, layout(weight.scheme, weight.rows, weight.cols));
-  WeightParts parts;
-  Tensor codes = weight.codes;
-  if (weight.scheme.bits != 8) {
-    RQ_TRY(codes, pack_codes(weight.codes, weight.scheme.bits));
-  }
-  parts["weight"] = relabel(std::move(codes), DType::kU32, specs[0].shape);
-  parts["scales"] = relabel(weight.scales, DType::kU8, specs[1].shape);
-  return parts;
+  return encode_mlx(weight, specs);
 }
 
 }  // namespace

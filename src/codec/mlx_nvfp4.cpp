@@ -6,11 +6,8 @@
 //
 // W = weight x scales, times global_scale / (448 x 6) where there is one.
 
-#include <fmt/format.h>
-
 #include "codec/codec.h"
 #include "codec/mlx_words.h"
-#include "codec/packed_codes.h"
 #include "codec/parts.h"
 
 namespace requant {
@@ -73,37 +70,21 @@ Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
   if (scheme_of(parts, scheme) != scheme) {
     return corrupt("'weight' and 'scales' are not those of " + describe(scheme));
   }
-  const MlxShape shape = *mlx_shape(parts);
-  RQ_TRY(const Tensor words, require_part(parts, "weight"));
-  RQ_TRY(const Tensor scales, require_part(parts, "scales"));
-  QuantizedWeight out;
-  out.scheme = scheme;
-  out.rows = shape.rows;
-  out.cols = mlx_cols(shape, 4);
-  RQ_TRY(out.codes, unpack_codes(words, out.rows, out.cols, 4));
-  out.scales = relabel(scales, DType::kF8E4M3, {shape.rows, shape.groups});
-  RQ_CHECK(decode_global(parts, shape, out));
+  RQ_TRY(QuantizedWeight out, decode_mlx(parts, scheme));
+  RQ_CHECK(decode_global(parts, *mlx_shape(parts), out));
   RQ_CHECK(validate(out));
   return out;
 }
 
 Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
   if (!holds(scheme)) return refused("mlx-nvfp4 does not hold " + describe(scheme));
-  if (cols < kGroup || cols % kGroup != 0) {
-    return refused(fmt::format("mlx-nvfp4 needs whole groups of 16, not {}", cols));
-  }
-  return std::vector<PartSpec>{{"weight", DType::kU32, {rows, cols / 8}},
-                               {"scales", DType::kU8, {rows, cols / kGroup}}};
+  return mlx_layout("mlx-nvfp4", scheme, DType::kU8, rows, cols);
 }
 
 Result<WeightParts> encode(const QuantizedWeight& weight) {
   RQ_CHECK(validate(weight));
   RQ_TRY(const auto specs, layout(weight.scheme, weight.rows, weight.cols));
-  WeightParts parts;
-  RQ_TRY(Tensor packed, pack_codes(weight.codes, 4));
-  parts["weight"] = relabel(std::move(packed), DType::kU32, specs[0].shape);
-  parts["scales"] = relabel(weight.scales, DType::kU8, specs[1].shape);
-  return parts;
+  return encode_mlx(weight, specs);
 }
 
 }  // namespace

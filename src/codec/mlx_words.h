@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "codec/codec.h"
 
@@ -31,6 +32,17 @@ bool fits_mlx(const MlxShape& shape, int bits, std::int64_t group);
 
 // Codes of a row.
 std::int64_t mlx_cols(const MlxShape& shape, int bits);
+
+// Codes and scales of a weight whose tensors fit `scheme`, as scheme_of() of the codec has found.
+Result<QuantizedWeight> decode_mlx(const WeightParts& parts, const Scheme& scheme);
+
+// `weight` and `scales`, these stored as `scales`; kRefused, in the name of the codec, for groups
+// that are not whole.
+Result<std::vector<PartSpec>> mlx_layout(std::string_view codec, const Scheme& scheme, DType scales,
+                                         std::int64_t rows, std::int64_t cols);
+
+// The same two of a weight, as `specs` of mlx_layout() say.
+Result<WeightParts> encode_mlx(const QuantizedWeight& weight, const std::vector<PartSpec>& specs);
 
 // What no MLX layout can hold: activations, permutations, factors of inputs.
 bool is_plain_mlx(const Scheme& scheme);

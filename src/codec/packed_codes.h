@@ -7,8 +7,8 @@
 
 namespace requant {
 
-// Codes of 4 or 6 bits in U8 rows, least significant bits first, without a gap between bytes:
-// two codes a byte (low nibble first) or four codes in three bytes.
+// Codes of 1 to 8 bits in rows of bytes, least significant bits first, without a gap: two codes of
+// 4 bits a byte (low nibble first), four of 6 bits in three bytes.
 // REQUIRES: cols x bits is a multiple of 8 and `packed` has rows x cols x bits / 8 bytes.
 Result<Tensor> unpack_codes(const Tensor& packed, std::int64_t rows, std::int64_t cols, int bits);
 

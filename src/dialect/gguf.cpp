@@ -16,9 +16,7 @@ namespace {
 constexpr std::string_view kName = "gguf";
 
 std::string key_of(const Facts& facts, const std::string& key) {
-  const auto found = facts.source.metadata().find(key);
-  const auto json = found == facts.source.metadata().end() ? Json() : parse_json(found->second);
-  return json ? std::string(json->as_string().value_or("")) : std::string();
+  return std::string(gguf_key(facts.source, key).as_string().value_or(""));
 }
 
 Recognition recognize(const Facts& facts) {

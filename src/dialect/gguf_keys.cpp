@@ -242,6 +242,13 @@ std::int64_t gguf_row_elements(const TensorInfo& tensor) {
   return type == nullptr ? last : last / type->block_bytes * type->block_elements;
 }
 
+Json gguf_key(const Source& source, const std::string& key) {
+  const auto found = source.metadata().find(key);
+  if (found == source.metadata().end()) return {};
+  auto json = parse_json(found->second);
+  return json ? *std::move(json) : Json();
+}
+
 Json gguf_config(const Source& source) {
   Json keys = Json::object();
   for (const auto& [key, text] : source.metadata()) {

@@ -16,6 +16,9 @@ namespace requant {
 // VALUE}}. "gguf" is no family of data/architectures, so names are only guessed at.
 Json gguf_config(const Source& source);
 
+// The value of a key; null where there is none.
+Json gguf_key(const Source& source, const std::string& key);
+
 // What is wrong with the keys of a GGUF file, by themselves and against its tensors: what llama.cpp
 // stops at, and what it reads past the end of.
 std::vector<Finding> check_gguf(const Source& source);

@@ -36,12 +36,7 @@ class Renaming {
   }
 
  private:
-  Json key(const std::string& name) const {
-    const auto found = source_.metadata().find(name);
-    auto json =
-        found == source_.metadata().end() ? Result<Json>(Json()) : parse_json(found->second);
-    return json ? *std::move(json) : Json();
-  }
+  Json key(const std::string& name) const { return gguf_key(source_, name); }
   Json own_key(std::string_view name) const {
     return key(fmt::format("{}.{}", architecture_, name));
   }

@@ -19,6 +19,7 @@ namespace requant {
 namespace {
 
 constexpr std::string_view kName = "mlx";
+constexpr const char* kCodecs[] = {"mlx-affine", "mlx-mx", "mlx-nvfp4"};
 
 bool is_words(const TensorInfo* tensor) {
   return tensor != nullptr && tensor->dtype == DType::kU32;
@@ -48,7 +49,7 @@ Recognition recognize(const Facts& facts) {
 std::optional<Weight> try_codecs(const ModuleTensors& module, const Facts& facts,
                                  const Scheme& declared) {
   const Module place = place_of(module, facts);
-  for (const char* name : {"mlx-affine", "mlx-mx", "mlx-nvfp4"}) {
+  for (const char* name : kCodecs) {
     auto weight = weight_of(module, place, {"weight", "scales", "biases", "global_scale"}, declared,
                             *find_codec(name));
     if (weight) return weight;
@@ -141,7 +142,7 @@ WriterGuess writer(const Facts& facts) {
 }
 
 const Codec* codec_for(const Scheme& scheme) {
-  for (const char* name : {"mlx-affine", "mlx-mx", "mlx-nvfp4"}) {
+  for (const char* name : kCodecs) {
     const Codec* codec = find_codec(name);
     if (codec->holds(scheme)) return codec;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernel/cpu/simd.h"
+#include "kernel/transpose.h"
 
 namespace requant::kernel {
 namespace {
@@ -120,6 +121,18 @@ inline void turn_matrix(const Turn& turn, std::int64_t rows, std::int64_t cols, 
         sink.copy(part.to + i * part.to_stride, block + i * kStride, block_rows * kWidth);
       }
     }
+  }
+}
+
+inline void run(const Transpose& p) {
+  const Turn turn = {p.from, p.cols * p.width, p.to, p.rows * p.width};
+  const Sink sink(p.to, p.rows * p.width, p.rows * p.cols * p.width, p.differs);
+  if (p.width == 1) {
+    turn_matrix<1>(turn, p.rows, p.cols, sink);
+  } else if (p.width == 2) {
+    turn_matrix<2>(turn, p.rows, p.cols, sink);
+  } else {
+    turn_matrix<4>(turn, p.rows, p.cols, sink);
   }
 }
 
