@@ -51,7 +51,8 @@ TEST(Json, NamesTheKeyBeforeAnInvalidNumber) {
 TEST(Json, RefusesWhatIsNotOneDocumentInUtf8) {
   for (const std::string_view text :
        {"", " ", "{", "{}x", "{} {}", "{\"a\":1,}", "{'a':1}", "/* c */ {}", "\xEF\xBB\xBF{}",
-        "{\"a\":\"\xFF\"}", "{\"a\":\"\xC0\xAF\"}", "{\"a\":016}", "\"\\ud800\""}) {
+        "{\"a\":\"\xFF\"}", "{\"a\":\"\xC0\xAF\"}", "{\"a\":016}", "\"\\ud800\"", "\"\\udc97\"",
+        "{\"\\uDFFF\":1}"}) {
     EXPECT_NE(error_of(text), "") << text;
   }
   EXPECT_NE(error_of(std::string_view("{}\0", 3)), "");
