@@ -35,7 +35,8 @@ TEST(CorpusGguf, EveryTensorHasTheTypeOfTheTable) {
     for (const auto& [tensor, type] : tensors->members()) {
       const TensorInfo* info = source->find(tensor);
       ASSERT_NE(info, nullptr) << tensor;
-      const std::string_view found = info->encoding.empty() ? name_of(info->dtype) : info->encoding;
+      const std::string_view found =
+          info->encoding().empty() ? name_of(info->dtype) : info->encoding();
       EXPECT_EQ(found, *type.as_string()) << tensor;
     }
   }
@@ -51,9 +52,9 @@ TEST(CorpusGguf, EveryTensorDecodesToWhatGgufPyDecodesItTo) {
     for (const auto& [tensor, entry] : tensors.members()) {
       const TensorInfo* info = source->find(tensor);
       ASSERT_NE(info, nullptr) << tensor;
-      EXPECT_EQ(info->encoding, *entry.find("type")->as_string());
-      const Codec* codec = find_codec("gguf-" + to_lower(info->encoding));
-      ASSERT_NE(codec, nullptr) << info->encoding;
+      EXPECT_EQ(info->encoding(), *entry.find("type")->as_string());
+      const Codec* codec = find_codec("gguf-" + to_lower(info->encoding()));
+      ASSERT_NE(codec, nullptr) << info->encoding();
       const WeightParts parts = {{"weight", *source->read(*info)}};
       const auto quantized = codec->decode(parts, *codec->scheme_of(parts, {}));
       ASSERT_TRUE(quantized) << quantized.error().message();

@@ -79,7 +79,7 @@ void check_tied_head(const Checkpoint::State& state, std::vector<Finding>& findi
   if (tied == nullptr || !tied->as_bool().value_or(false)) return;
   const DenseTensor* head = find_role(state, Role::kLmHead);
   if (head == nullptr) return;
-  const bool shared = !head->tensor->shares_with.empty();
+  const bool shared = !head->tensor->shares_with().empty();
   Finding& finding = findings.emplace_back(
       make_finding(shared ? Severity::kInfo : Severity::kWarning, "tensor.tied-head-stored",
                    printable(head->tensor->name),

@@ -47,7 +47,7 @@ std::optional<Scheme> scheme_of_mx(const MxLayout& layout, const WeightParts& pa
   scheme.bits = bits_of(layout);
   scheme.grid = Grid::group(kBlock);
   scheme.scale_dtype = DType::kF8E8M0;
-  scheme.activations = declared.activations;
+  scheme.activations = ct_activations(parts, declared.activations);
   return holds_mx(layout, scheme) ? std::optional(scheme) : std::nullopt;
 }
 

@@ -221,7 +221,7 @@ std::optional<Scheme> scheme_of_ct_packed(const WeightParts& parts, const Scheme
   scheme.grid = *grid;
   scheme.scale_dtype = scale->dtype;
   scheme.permuted = order != nullptr;
-  scheme.activations = declared.activations;
+  scheme.activations = ct_activations(parts, declared.activations);
   const Tensor* zeros = find_part(parts, "weight_zero_point");
   if (zeros != nullptr && declared.offset == Offset::kZero) {
     if (!zeros_fit(*zeros, scheme, rows, groups, fill)) return std::nullopt;

@@ -54,6 +54,14 @@ Result<void> check_zero_points_absent(const WeightParts& parts) {
   return {};
 }
 
+Activations ct_activations(const WeightParts& parts, const Activations& declared) {
+  Activations activations = declared;
+  const Tensor* scale = find_part(parts, "input_scale");
+  const bool is_stored = activations.kind == ActivationKind::kStatic && scale != nullptr;
+  if (is_stored && is_half_or_single(scale->dtype)) activations.scale_dtype = scale->dtype;
+  return activations;
+}
+
 Result<void> decode_ct_activations(const WeightParts& parts, QuantizedWeight& out) {
   const Activations& activations = out.scheme.activations;
   if (activations.kind != ActivationKind::kStatic) return {};
@@ -74,15 +82,23 @@ Result<void> decode_ct_activations(const WeightParts& parts, QuantizedWeight& ou
 
 void add_ct_activations(const Scheme& scheme, std::vector<PartSpec>& specs) {
   if (scheme.activations.kind != ActivationKind::kStatic) return;
-  specs.push_back({"input_scale", DType::kF32, {1}});
+  specs.push_back({"input_scale", scheme.activations.scale_dtype, {1}});
   if (!scheme.activations.symmetric) specs.push_back({"input_zero_point", DType::kI8, {1}});
 }
 
 Result<void> encode_ct_activations(const QuantizedWeight& weight, WeightParts& parts) {
   const Activations& activations = weight.scheme.activations;
   if (activations.kind != ActivationKind::kStatic) return {};
-  // Exact: every scale dtype is narrower than F32.
-  RQ_TRY(parts["input_scale"], to_f32(weight.input_scale));
+  const bool as_it_is = weight.input_scale.dtype == activations.scale_dtype;
+  if (!as_it_is && activations.scale_dtype != DType::kF32) {
+    return refused(fmt::format("the scale of the inputs is {}, not {}",
+                               name_of(weight.input_scale.dtype),
+                               name_of(activations.scale_dtype)));
+  }
+  parts["input_scale"] = weight.input_scale;
+  if (!as_it_is) {
+    RQ_TRY(parts["input_scale"], to_f32(weight.input_scale));  // exact
+  }
   if (activations.symmetric) return {};
   RQ_TRY(parts["input_zero_point"], narrow_to_i8("input_zero_point", weight.input_zero, {1}));
   return {};

@@ -28,6 +28,8 @@ Result<Tensor> narrow_to_i8(std::string_view name, const Tensor& tensor, Shape s
 // Zero points that a symmetric scheme leaves out must all be 0.
 Result<void> check_zero_points_absent(const WeightParts& parts);
 
+// What the config declares, with the dtype of the static scale that is stored.
+Activations ct_activations(const WeightParts& parts, const Activations& declared);
 Result<void> decode_ct_activations(const WeightParts& parts, QuantizedWeight& weight);
 void add_ct_activations(const Scheme& scheme, std::vector<PartSpec>& specs);
 Result<void> encode_ct_activations(const QuantizedWeight& weight, WeightParts& parts);

@@ -53,7 +53,7 @@ std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared
   const Tensor* zero = find_part(parts, "weight_zero_point");
   // Symmetric files may carry zero points of 0: decode() holds them to that.
   if (is_int && zero != nullptr && declared.offset == Offset::kZero) scheme.offset = Offset::kZero;
-  scheme.activations = declared.activations;
+  scheme.activations = ct_activations(parts, declared.activations);
   return scheme;
 }
 

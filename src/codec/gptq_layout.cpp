@@ -30,7 +30,7 @@ bool reads(const GptqRules& rules, const Scheme& s) {
          (s.scale_dtype == DType::kF16 || s.scale_dtype == DType::kBF16 ||
           s.scale_dtype == DType::kF32) &&
          s.offset != Offset::kMinimum && !s.outer && !s.input_multiplier && s.rotation.empty() &&
-         !(s.permuted && s.grid.is_channel()) && s.activations.kind == ActivationKind::kNone;
+         !(s.permuted && (s.grid.is_channel() || rules.in_order)) && s.activations.kind == ActivationKind::kNone;
 }
 
 Error not_held(const GptqRules& rules, const Scheme& scheme) {
@@ -234,6 +234,7 @@ std::optional<Scheme> gptq_scheme_of(const GptqRules& rules, const WeightParts& 
   const auto size = sizes_of(rules, parts);
   if (!size) return std::nullopt;
   const Tensor* g_idx = find_part(parts, "g_idx");
+  if (rules.in_order && g_idx != nullptr) return std::nullopt;
   if (g_idx != nullptr && (g_idx->dtype != DType::kI32 || g_idx->shape != Shape{size->cols})) {
     return std::nullopt;
   }
@@ -281,10 +282,11 @@ Result<std::vector<PartSpec>> gptq_layout(const GptqRules& rules, const Scheme& 
                                rules.name, scheme.bits, rows, cols));
   }
   const std::int64_t groups = scheme.grid.cols_of(rows, cols);
-  return std::vector<PartSpec>{{"qweight", DType::kI32, {cols * scheme.bits / 32, rows}},
-                               {"qzeros", DType::kI32, {groups, rows * scheme.bits / 32}},
-                               {"scales", scheme.scale_dtype, {groups, rows}},
-                               {"g_idx", DType::kI32, {cols}}};
+  std::vector<PartSpec> specs = {{"qweight", DType::kI32, {cols * scheme.bits / 32, rows}},
+                                 {"qzeros", DType::kI32, {groups, rows * scheme.bits / 32}},
+                                 {"scales", scheme.scale_dtype, {groups, rows}}};
+  if (!rules.in_order) specs.push_back({"g_idx", DType::kI32, {cols}});
+  return specs;
 }
 
 Result<WeightParts> gptq_encode(const GptqRules& rules, const QuantizedWeight& weight) {
@@ -294,6 +296,7 @@ Result<WeightParts> gptq_encode(const GptqRules& rules, const QuantizedWeight& w
   RQ_TRY(parts["qweight"], gptq_pack_weight(packing_of(rules), weight.scheme.bits, weight.codes));
   RQ_TRY(parts["qzeros"], gptq_pack_zeros(rules, weight, specs[1].shape));
   RQ_TRY(parts["scales"], transpose(weight.scales));
+  if (rules.in_order) return parts;
   RQ_TRY(parts["g_idx"], encode_groups(weight, specs[2].shape[0]));
   return parts;
 }

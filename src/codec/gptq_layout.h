@@ -30,7 +30,8 @@ enum class GptqZeros : std::uint8_t {
 struct GptqRules {
   std::string_view name;
   GptqZeros zeros = GptqZeros::kAsIs;
-  bool planar = false;  // every 32 codes are planes of 4, 2 and 1 bits, not one stream
+  bool in_order = false;  // groups are in order, and g_idx is left out
+  bool planar = false;    // every 32 codes are planes of 4, 2 and 1 bits, not one stream
 };
 
 // A zero point of 0, which readers of v1 do not read alike, is for gptq_encode() to refuse.

@@ -27,15 +27,31 @@ struct TensorInfo {
   std::uint32_t file = 0;    // index into Source::files()
   std::uint64_t offset = 0;  // of the first byte, from the start of the file
   std::uint64_t bytes = 0;   // as a dense row-major tensor
-  // Where the file does not hold a dense row-major tensor: elements to step per dimension.
-  std::vector<std::int64_t> strides;
-  // The dimensions that `strides` step over, where `shape` has some of them as one.
-  Shape strided_shape;
-  // Of bytes that are blocks of codes and scales: the container's name for them ("Q4_K"). The last
-  // dimension counts the bytes of a row.
-  std::string_view encoding = {};
-  // Tensors that share memory with an earlier one (tied weights in PyTorch files) name it.
-  std::string shares_with;
+
+  // What few tensors have, apart, for checkpoints have a million of them.
+  struct Special {
+    // Where the file does not hold a dense row-major tensor: elements to step per dimension.
+    std::vector<std::int64_t> strides = {};
+    // The dimensions that `strides` step over, where `shape` has some of them as one.
+    Shape strided_shape = {};
+    // Of bytes that are blocks of codes and scales: the container's name for them ("Q4_K"). The
+    // last dimension counts the bytes of a row.
+    std::string_view encoding = {};
+    // Tensors that share memory with an earlier one (tied weights in PyTorch files) name it.
+    std::string shares_with = {};
+  };
+  std::shared_ptr<const Special> special;  // nullptr: nothing of it
+
+  const std::vector<std::int64_t>& strides() const { return get_special().strides; }
+  const Shape& strided_shape() const { return get_special().strided_shape; }
+  std::string_view encoding() const { return get_special().encoding; }
+  const std::string& shares_with() const { return get_special().shares_with; }
+
+  const Special& get_special() const {
+    static const Special kNothing;
+    return special == nullptr ? kNothing : *special;
+  }
+  void set_special(Special what) { special = std::make_shared<const Special>(std::move(what)); }
 };
 
 // Named tensors in one or several files. Reading headers is all that opening does.

@@ -94,7 +94,7 @@ Result<void> set_type(const GgmlType& type, Shape shape, TensorInfo& info) {
     info.dtype = *type.dtype;
   } else {
     info.dtype = DType::kU8;
-    info.encoding = type.name;
+    info.set_special({.encoding = type.name});
     shape.back() = shape.back() / type.block_elements * type.block_bytes;
   }
   info.shape = std::move(shape);

@@ -80,12 +80,12 @@ TEST(Gguf, ReadsWhatTheReferenceWrote) {
   ASSERT_NE(plain, nullptr);
   EXPECT_EQ(plain->dtype, DType::kF32);
   EXPECT_EQ(plain->shape, (Shape{2, 3}));
-  EXPECT_EQ(plain->encoding, "");
+  EXPECT_EQ(plain->encoding(), "");
   const TensorInfo* blocks = source->find("blk.0.q");
   ASSERT_NE(blocks, nullptr);
   EXPECT_EQ(blocks->dtype, DType::kU8);
   EXPECT_EQ(blocks->shape.front(), 2);
-  EXPECT_FALSE(blocks->encoding.empty());
+  EXPECT_FALSE(blocks->encoding().empty());
   EXPECT_TRUE(source->read(*blocks));
 }
 
@@ -274,7 +274,7 @@ TEST(Gguf, ReadsEveryFileOfTheCorpus) {
   EXPECT_EQ(source->metadata().at("general.architecture"), "\"qwen3moe\"");
   const TensorInfo* experts = source->find("blk.0.ffn_down_exps.weight");
   ASSERT_NE(experts, nullptr);
-  EXPECT_EQ(experts->encoding, "Q5_0");
+  EXPECT_EQ(experts->encoding(), "Q5_0");
   EXPECT_EQ(experts->shape.size(), 3U);
 }
 

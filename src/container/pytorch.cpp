@@ -237,7 +237,8 @@ class Collector {
     RQ_CHECK(place(tensor, strided, *data, info));
     const bool dense = is_dense(strided.shape, strided.strides);
     info.shape = std::move(strided.shape);
-    if (!dense) info.strides = std::move(strided.strides);
+    TensorInfo::Special special;
+    if (!dense) special.strides = std::move(strided.strides);
     if (const int pack = tensor.dtype->pack; pack > 1) {
       if (!dense || info.shape.empty()) return refused("packed elements with strides");
       const auto last =
@@ -245,10 +246,12 @@ class Collector {
       info.shape.back() = static_cast<std::int64_t>(last.value_or(0));
     }
     if (info.bytes > 0) {
-      Memory memory(info.offset, info.dtype, info.shape, info.strides);
+      Memory memory(info.offset, info.dtype, info.shape, special.strides);
       const auto [first, fresh] = memories_.emplace(std::move(memory), name);
-      if (!fresh) info.shares_with = first->second;
+      if (!fresh) special.shares_with = first->second;
     }
+    const bool is_special = !special.strides.empty() || !special.shares_with.empty();
+    if (is_special) info.set_special(std::move(special));
     parts_.tensors.push_back(std::move(info));
     return {};
   }

@@ -67,7 +67,7 @@ TEST(PyTorch, GathersWhatDoesNotLieDense) {
   const auto source = open_fixture("views.bin");
   ASSERT_TRUE(source) << source.error().message();
   EXPECT_EQ(source->find("transposed")->shape, (Shape{4, 3}));
-  EXPECT_EQ(source->find("transposed")->strides, (std::vector<std::int64_t>{1, 4}));
+  EXPECT_EQ(source->find("transposed")->strides(), (std::vector<std::int64_t>{1, 4}));
   EXPECT_EQ(values_of(*source, "transposed"),
             (std::vector<double>{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11}));
   EXPECT_EQ(values_of(*source, "middle"), (std::vector<double>{4, 6, 8, 10, 16, 18, 20, 22}));
@@ -80,9 +80,9 @@ TEST(PyTorch, GathersWhatDoesNotLieDense) {
 TEST(PyTorch, TellsTiedTensors) {
   const auto source = open_fixture("views.bin");
   ASSERT_TRUE(source);
-  EXPECT_EQ(source->find("lm_head.weight")->shares_with, "embed.weight");
-  EXPECT_EQ(source->find("embed.weight")->shares_with, "");
-  EXPECT_EQ(source->find("column")->shares_with, "");
+  EXPECT_EQ(source->find("lm_head.weight")->shares_with(), "embed.weight");
+  EXPECT_EQ(source->find("embed.weight")->shares_with(), "");
+  EXPECT_EQ(source->find("column")->shares_with(), "");
 }
 
 TEST(PyTorch, NamesNestedTensorsByTheirPathAndKeepsPlainValues) {

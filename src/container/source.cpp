@@ -59,7 +59,7 @@ const TensorInfo* Source::find(std::string_view name) const {
 
 Result<Tensor> Source::read(const TensorInfo& info) const {
   const File& file = files()[info.file];
-  if (!info.strides.empty()) {
+  if (!info.strides().empty()) {
     RQ_TRY_IN(Tensor tensor, read_strided(file, info), printable(info.name));
     return tensor;
   }

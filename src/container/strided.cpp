@@ -37,7 +37,7 @@ class Rows {
 };
 
 const Shape& stepped_shape(const TensorInfo& info) {
-  return info.strided_shape.empty() ? info.shape : info.strided_shape;
+  return info.strided_shape().empty() ? info.shape : info.strided_shape();
 }
 
 // REQUIRES: the tensor is not empty and has a dimension; `from` holds its whole extent.
@@ -45,8 +45,8 @@ template <std::size_t kWidth>
 void gather(const std::byte* from, const TensorInfo& info, std::byte* to) {
   const Shape& shape = stepped_shape(info);
   const std::int64_t count = shape.back();
-  const auto step = static_cast<std::size_t>(info.strides.back()) * kWidth;
-  Rows rows(shape, info.strides);
+  const auto step = static_cast<std::size_t>(info.strides().back()) * kWidth;
+  Rows rows(shape, info.strides());
   do {
     const std::byte* element = from + static_cast<std::size_t>(rows.offset()) * kWidth;
     for (std::int64_t i = 0; i < count; ++i, element += step, to += kWidth) {
@@ -91,7 +91,7 @@ std::optional<std::uint64_t> strided_extent(const Shape& shape,
 }
 
 Result<Tensor> read_strided(const File& file, const TensorInfo& info) {
-  const auto extent = strided_extent(stepped_shape(info), info.strides);
+  const auto extent = strided_extent(stepped_shape(info), info.strides());
   const auto bytes = extent ? byte_size(info.dtype, *extent) : std::nullopt;
   if (!bytes) return corrupt("the extent of " + to_string(info.shape) + " overflows");
   RQ_TRY(const Bytes from, file.read_at(info.offset, *bytes));

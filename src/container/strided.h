@@ -18,7 +18,7 @@ bool is_dense(const Shape& shape, std::span<const std::int64_t> strides);
 std::optional<std::uint64_t> strided_extent(const Shape& shape,
                                             std::span<const std::int64_t> strides);
 
-// The dense row-major tensor that info.strides pick from the file.
+// The dense row-major tensor that info.strides() pick from the file.
 Result<Tensor> read_strided(const File& file, const TensorInfo& info);
 
 }  // namespace requant

@@ -14,9 +14,9 @@ struct Layout {
   std::string_view codec;
   std::string_view packing;
 };
-constexpr Layout kLayouts[] = {{"gptq", "auto_round:auto_gptq"},
+constexpr Layout kLayouts[] = {{"gptq-in-order", "auto_round:auto_gptq"},
                                {"awq-gemm", "auto_round:auto_awq"},
-                               {"gptq-v2", "auto_round:gptqmodel"}};
+                               {"gptq-v2-in-order", "auto_round:gptqmodel"}};
 
 std::string_view packing_of(const Scheme& scheme) {
   const std::string_view codec = auto_round_codec_for(scheme)->name;
@@ -72,7 +72,7 @@ const Codec* auto_round_codec_for(const Scheme& scheme) {
     const Codec* codec = find_codec(layout.codec);
     const bool symmetric = scheme.offset == Offset::kNone;
     const bool is_own =
-        layout.codec == "gptq" ? symmetric : layout.codec != "awq-gemm" || !symmetric;
+        layout.codec == "gptq-in-order" ? symmetric : layout.codec != "awq-gemm" || !symmetric;
     if (codec->holds(scheme) && is_own) return codec;
   }
   return nullptr;

@@ -40,15 +40,15 @@ Module place_in_gguf(const ModuleTensors& module, const Facts& facts) {
 
 Result<Weight> resolve_weight(const ModuleTensors& module, const TensorInfo& tensor,
                               const Facts& facts) {
-  const Codec* codec = find_codec(fmt::format("gguf-{}", to_lower(tensor.encoding)));
+  const Codec* codec = find_codec(fmt::format("gguf-{}", to_lower(tensor.encoding())));
   if (codec == nullptr) {
     return refused(fmt::format("{} is {}, which no file is meant to store", printable(tensor.name),
-                               tensor.encoding));
+                               tensor.encoding()));
   }
   // NVFP4 has its factor in a tensor of its own.
   ModuleTensors parts{.module = module.module, .parts = {{"weight", &tensor}}};
   if (const TensorInfo* scale = module.find("scale")) parts.parts.emplace_back("scale", scale);
-  const bool has_factor = tensor.encoding == "NVFP4";
+  const bool has_factor = tensor.encoding() == "NVFP4";
   auto weight = has_factor ? weight_of(parts, {}, {"weight", "scale"}, {}, *codec)
                            : weight_of(parts, {}, {"weight"}, {}, *codec);
   if (!weight) return corrupt(describe(tensor) + ", and the scale beside it does not fit");
@@ -67,10 +67,10 @@ Result<Resolution> resolve(const Facts& facts) {
   Resolution resolution;
   for (const ModuleTensors& module : facts.modules.modules()) {
     for (const auto& [suffix, tensor] : module.parts) {
-      if (tensor->encoding.empty()) continue;
+      if (tensor->encoding().empty()) continue;
       if (suffix != "weight") {
         return refused(fmt::format("{} is {}: only tensors that end in '.weight' can be read",
-                                   printable(tensor->name), tensor->encoding));
+                                   printable(tensor->name), tensor->encoding()));
       }
       RQ_TRY(auto weight, resolve_weight(module, *tensor, facts));
       resolution.weights.push_back(std::move(weight));

@@ -238,7 +238,7 @@ class Keys {
 
 std::int64_t gguf_row_elements(const TensorInfo& tensor) {
   const std::int64_t last = tensor.shape.empty() ? 1 : tensor.shape.back();
-  const GgmlType* type = tensor.encoding.empty() ? nullptr : ggml_type(tensor.encoding);
+  const GgmlType* type = tensor.encoding().empty() ? nullptr : ggml_type(tensor.encoding());
   return type == nullptr ? last : last / type->block_bytes * type->block_elements;
 }
 

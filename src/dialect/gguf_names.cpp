@@ -142,8 +142,10 @@ class Renaming {
     }
     const std::int64_t half = rows / heads / 2;
     const std::int64_t width = tensor.shape.size() == 1 ? 1 : tensor.shape.back();
-    tensor.strided_shape = {heads, 2, half, width};
-    tensor.strides = {2 * half * width, width, 2 * width, 1};
+    TensorInfo::Special special = tensor.get_special();
+    special.strided_shape = {heads, 2, half, width};
+    special.strides = {2 * half * width, width, 2 * width, 1};
+    tensor.set_special(std::move(special));
     return {};
   }
 

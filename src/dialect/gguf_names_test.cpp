@@ -13,7 +13,7 @@ TensorInfo tensor(std::string name, Shape shape, std::string_view encoding = "")
   TensorInfo info;
   info.name = std::move(name);
   info.dtype = encoding.empty() ? DType::kF32 : DType::kU8;
-  info.encoding = encoding;
+  if (!encoding.empty()) info.set_special({.encoding = encoding});
   info.shape = std::move(shape);
   info.bytes = *byte_size(info.dtype, *element_count(info.shape));
   return info;
@@ -47,8 +47,8 @@ TEST(GgufNames, AndKeysAreThoseOfTheFamily) {
   EXPECT_NE(model->source.find("model.embed_tokens.weight"), nullptr);
   const TensorInfo* value = model->source.find("model.layers.0.self_attn.v_proj.weight");
   ASSERT_NE(value, nullptr);
-  EXPECT_EQ(value->encoding, "Q8_0");
-  EXPECT_TRUE(value->strides.empty());
+  EXPECT_EQ(value->encoding(), "Q8_0");
+  EXPECT_TRUE(value->strides().empty());
   EXPECT_EQ(model->config.find("hidden_size")->as_int(), 64);
   EXPECT_EQ(model->config.find("rms_norm_eps")->as_double(), 1e-6);
   EXPECT_EQ(model->config.find("vocab_size")->as_int(), 8);

@@ -12,7 +12,7 @@ TensorInfo tensor(std::string name, std::string_view type, Shape shape) {
   TensorInfo info;
   info.name = std::move(name);
   info.dtype = type == "F32" ? DType::kF32 : DType::kU8;
-  if (type != "F32") info.encoding = type;
+  if (type != "F32") info.set_special({.encoding = type});
   info.shape = std::move(shape);
   return info;
 }

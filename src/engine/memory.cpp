@@ -30,7 +30,7 @@ std::uint64_t weight_bytes(const Subject& subject, int ranks) {
     }
   }
   for (const DenseTensor& dense : subject.dense) {
-    if (dense.tensor == nullptr || !dense.tensor->shares_with.empty()) continue;
+    if (dense.tensor == nullptr || !dense.tensor->shares_with().empty()) continue;
     total += per_rank(dense.tensor->bytes, dense.is_weight && is_shared_out(dense.place), ranks);
   }
   return total;

@@ -16,7 +16,7 @@ bool stores_head(const Checkpoint& checkpoint) {
   return std::ranges::any_of(checkpoint.weights(),
                              [&](const Weight& weight) { return is_head(weight.place); }) ||
          std::ranges::any_of(checkpoint.dense(), [&](const DenseTensor& dense) {
-           return dense.is_weight && is_head(dense.place) && dense.tensor->shares_with.empty();
+           return dense.is_weight && is_head(dense.place) && dense.tensor->shares_with().empty();
          });
 }
 

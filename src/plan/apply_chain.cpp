@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "codec/transform.h"
 #include "plan/chain.h"
 #include "plan/requantise.h"
@@ -53,7 +55,7 @@ class Application {
     if (!left) return false;
     RQ_TRY(const bool folded, drop_zeros());
     if (!folded) return false;
-    if (chain_.bits) weight_.scheme.bits = *chain_.bits;
+    if (!change_bits()) return miss(fmt::format("a code does not fit {} bits", *chain_.bits));
     RQ_CHECK(change_outer());
     RQ_TRY(const bool joined, change_grid());
     if (!joined) return false;
@@ -96,6 +98,17 @@ class Application {
     RQ_TRY(auto folded, without_zeros(weight_, bits));
     return adopt(std::move(folded),
                  fmt::format("a code less its zero point does not fit {} bits", bits));
+  }
+
+  // False where a code needs more bits.
+  bool change_bits() {
+    if (!chain_.bits) return true;
+    const int limit = 1 << (*chain_.bits - 1);
+    const auto fits = [limit](std::int8_t code) { return code >= -limit && code < limit; };
+    const bool is_narrower = *chain_.bits < weight_.scheme.bits;
+    if (is_narrower && !std::ranges::all_of(weight_.codes.as<std::int8_t>(), fits)) return false;
+    weight_.scheme.bits = *chain_.bits;
+    return true;
   }
 
   Result<void> change_outer() {
@@ -170,12 +183,23 @@ class Application {
       weight_.input_scale.bytes = scale.bytes;
       RQ_CHECK(record({.loss = Loss::kActivationsChanged, .note = "their static scale"}));
     }
+    if (chain_.input_dtype) RQ_CHECK(change_input_dtype());
     if (chain_.activations) weight_ = with_activations(std::move(weight_), *chain_.activations);
     for (const Loss loss : {Loss::kActivationsChanged, Loss::kActivationsDropped}) {
       if (!chain_.losses.has(loss) || (chain_.harmony && chain_.harmony->input_scale)) continue;
       RQ_CHECK(record({.loss = loss, .note = describe(weight_.scheme.activations)}));
     }
     return {};
+  }
+
+  Result<void> change_input_dtype() {
+    QuantizedWeight holder;
+    holder.scales = weight_.input_scale;
+    RQ_TRY(ScaleRounding rounded, with_scale_dtype(holder, *chain_.input_dtype));
+    weight_.input_scale = std::move(rounded.weight.scales);
+    weight_.scheme.activations.scale_dtype = *chain_.input_dtype;
+    if (rounded.scales == 0) return {};
+    return record({.loss = Loss::kScaleRounding, .scales = 1, .note = "of the inputs"});
   }
 
   struct Counts {

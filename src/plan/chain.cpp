@@ -1,7 +1,7 @@
 #include "plan/chain.h"
 
 #include <algorithm>
-#include <array>
+#include <functional>
 
 #include "codec/transform.h"
 
@@ -162,10 +162,14 @@ Variants by_scale_dtype(const Scheme& scheme) {
   return variants;
 }
 
-// Codes of fewer bits are codes of more.
-Variants by_bits(const Scheme& scheme) {
+// Codes of fewer bits are codes of more; where they fit, codes of more are codes of fewer.
+Variants by_bits(const Scheme& scheme, int fewer) {
   Variants variants = {scheme};
   if (scheme.element != Element::kInt || scheme.offset == Offset::kMinimum) return variants;
+  if (fewer > 0 && fewer < scheme.bits && scheme.offset == Offset::kNone && !scheme.is_dense()) {
+    variants.push_back(scheme);
+    variants.back().bits = fewer;
+  }
   for (const int wider : {4, 8}) {
     if (wider <= scheme.bits) continue;
     variants.push_back(scheme);
@@ -200,14 +204,15 @@ Variants by_grid(const Scheme& scheme) {
   return variants;
 }
 
-constexpr auto kAxes = std::to_array<Variants (*)(const Scheme&)>(
-    {by_element, by_permutation, by_offset, by_activations, by_outer, by_scale_dtype, by_bits,
-     by_grid, by_minima});
+using Axis = std::function<Variants(const Scheme&)>;
 
-// Every scheme that a chain can reach, the nearest first.
-Variants reachable(const Scheme& source) {
+// Every scheme that a chain can reach, the nearest first; with integers of so few bits, if not 0.
+Variants reachable(const Scheme& source, int fewer_bits) {
+  const Axis bits = [fewer_bits](const Scheme& scheme) { return by_bits(scheme, fewer_bits); };
   Variants schemes = {source};
-  for (const auto& axis : kAxes) {
+  for (const Axis& axis :
+       {Axis(by_element), Axis(by_permutation), Axis(by_offset), Axis(by_activations),
+        Axis(by_outer), Axis(by_scale_dtype), bits, Axis(by_grid), Axis(by_minima)}) {
     Variants next;
     for (const Scheme& scheme : schemes) std::ranges::copy(axis(scheme), std::back_inserter(next));
     schemes = std::move(next);
@@ -235,12 +240,15 @@ void count_losses(const Scheme& source, Chain& chain) {
   const bool exact_only = chain.drops_permutation || chain.leaves_minima.has_value() ||
                           (chain.drops_zeros && result.bits == source.bits) ||
                           (chain.grid && !always_fits(*chain.grid, source.grid)) ||
-                          chain.scale_dtype == DType::kF8E8M0;
+                          chain.scale_dtype == DType::kF8E8M0 ||
+                          (chain.bits && *chain.bits < source.bits);
   if (exact_only) chain.possible.add(Loss::kRequantise);
   const DType before = chain.folds_outer ? DType::kF32 : source.scale_dtype;
   const bool rounds = chain.scale_dtype && chain.scale_dtype != DType::kF8E8M0 &&
                       !is_wider(*chain.scale_dtype, before);
-  if (rounds || chain.regroups || chain.folds_outer || chain.orientation ||
+  const bool rounds_inputs =
+      chain.input_dtype && !is_wider(*chain.input_dtype, source.activations.scale_dtype);
+  if (rounds || rounds_inputs || chain.regroups || chain.folds_outer || chain.orientation ||
       chain.input_orientation) {
     chain.possible.add(Loss::kScaleRounding);
   }
@@ -276,6 +284,19 @@ void set_offset_steps(const Scheme& source, const Scheme& wanted, Chain& chain) 
   chain.drops_zeros = source.offset == Offset::kZero && wanted.offset == Offset::kNone;
 }
 
+// The bits that were asked for by name.
+int named_bits(const Target& target) {
+  const bool names_integers =
+      target.request && !target.keeps_bits && target.request->scheme.element == Element::kInt;
+  return names_integers ? target.request->scheme.bits : 0;
+}
+
+// A scheme that names the dtype of its scales means the one of static activations too.
+DType input_dtype_of(const Scheme& scheme, const Target& target) {
+  const bool names_it = target.request && target.request->fixes_scales;
+  return names_it ? scheme.scale_dtype : scheme.activations.scale_dtype;
+}
+
 // `wanted` is one of reachable(source).
 Chain make_chain(const Scheme& source, const Scheme& wanted) {
   Chain chain;
@@ -299,6 +320,11 @@ Chain make_chain(const Scheme& source, const Scheme& wanted) {
     if (own == wanted.activations) chain.input_orientation = own.orientation;
   }
   if (wanted.activations != own) chain.activations = wanted.activations;
+  const DType input_dtype = wanted.activations.scale_dtype;
+  if (wanted.activations.kind == ActivationKind::kStatic &&
+      input_dtype != source.activations.scale_dtype) {
+    chain.input_dtype = input_dtype;
+  }
   count_losses(source, chain);
   return chain;
 }
@@ -323,12 +349,13 @@ bool is_lighter(const Chain& a, const Chain& b) {
 bool Chain::changes_nothing() const {
   return !applies_multiplier && !element && !drops_permutation && !leaves_minima && !takes_minima &&
          !drops_zeros && !bits && !regroups && !folds_outer && !orientation && !input_orientation &&
-         !harmony && !grid && !scale_dtype && !activations && !requantises;
+         !harmony && !grid && !scale_dtype && !input_dtype && !activations && !requantises;
 }
 
 std::optional<Chain> find_chain(const Scheme& source, const Target& target, std::int64_t cols) {
   std::optional<Chain> best;
-  for (const Scheme& scheme : reachable(source)) {
+  for (Scheme& scheme : reachable(source, named_bits(target))) {
+    scheme.activations.scale_dtype = input_dtype_of(scheme, target);
     if (!divides(scheme, source, cols) || !has_named_scheme(target, scheme) ||
         writer_of(scheme, target) == nullptr) {
       continue;

@@ -35,7 +35,8 @@ struct Chain {
   std::optional<Harmony> harmony;
   std::optional<Grid> grid;
   std::optional<DType> scale_dtype;
-  bool takes_minima = false;  // in place of zero points
+  std::optional<DType> input_dtype;  // of the activations' static scale
+  bool takes_minima = false;         // in place of zero points
   std::optional<Activations> activations;
   bool requantises = false;      // to `result`, from the values themselves
   bool searches_scales = false;  // RoundingOptions::search_scale

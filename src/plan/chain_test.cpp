@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "quant/testing.h"
+
 namespace requant {
 namespace {
 
@@ -181,6 +183,48 @@ TEST(Target, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(parse_target("lmdeploy@v2").error().code(), ErrorCode::kUsage);
   EXPECT_EQ(parse_target("dense:f64").error().code(), ErrorCode::kUsage);
   EXPECT_EQ(parse_target("lmdeploy:int9").error().code(), ErrorCode::kUsage);
+}
+
+TEST(Chain, TakesFewerBitsOnlyWhereTheyWereNamedAndCodesFit) {
+  Scheme wide = {.bits = 8, .grid = Grid::group(32), .scale_dtype = DType::kF16};
+  Target named = target_of("compressed-tensors:w4a16-g32");
+  const auto chain = find_chain(wide, named);
+  ASSERT_TRUE(chain);
+  EXPECT_EQ(chain->bits, 4);
+  EXPECT_EQ(chain->losses, LossSet());
+  EXPECT_TRUE(chain->possible.has(Loss::kRequantise));
+  named.keeps_bits = true;
+  EXPECT_FALSE(find_chain(wide, named));
+  EXPECT_FALSE(find_chain(wide, target_of("awq")));
+
+  QuantizedWeight weight = testing_support::random_weight(wide, 8, 64, 1);
+  const auto wide_codes = apply(*chain, weight);
+  ASSERT_FALSE(wide_codes);
+  EXPECT_NE(wide_codes.error().message().find("a code does not fit 4 bits"), std::string::npos);
+  wide.bits = 4;
+  weight = testing_support::random_weight(wide, 8, 64, 1);
+  weight.scheme.bits = 8;
+  const auto narrowed = apply(*chain, weight);
+  ASSERT_TRUE(narrowed) << narrowed.error().message();
+  EXPECT_EQ(narrowed->weight.scheme.bits, 4);
+  EXPECT_TRUE(narrowed->difference.equal);
+}
+
+TEST(Chain, GivesAStaticInputScaleTheNamedDtype) {
+  Scheme scheme = {.element = Element::kE4M3Fn, .scale_dtype = DType::kF32};
+  scheme.activations = Activations::static_tensor(Element::kE4M3Fn);
+  const auto chain = find_chain(scheme, target_of("compressed-tensors:fp8-tensor-static-bf16"));
+  ASSERT_TRUE(chain);
+  EXPECT_EQ(chain->input_dtype, DType::kBF16);
+  EXPECT_TRUE(chain->possible.has(Loss::kScaleRounding));
+  QuantizedWeight weight = testing_support::random_weight(scheme, 8, 64, 1);
+  weight.scales = testing_support::f32({1, 1}, {0.5F});
+  weight.input_scale = testing_support::f32({1}, {1.00390625F});
+  EXPECT_FALSE(apply(*chain, weight));
+  weight.input_scale = testing_support::f32({1}, {1.0078125F});
+  const auto narrowed = apply(*chain, weight);
+  ASSERT_TRUE(narrowed) << narrowed.error().message();
+  EXPECT_EQ(narrowed->weight.input_scale.dtype, DType::kBF16);
 }
 
 }  // namespace

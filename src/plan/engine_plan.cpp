@@ -33,7 +33,10 @@ std::vector<Candidate> candidates(const Checkpoint& checkpoint) {
       list.push_back({{.dialect = dialect, .scheme = {}}, false});
   }
   for (const std::string_view form : kCommonForms) {
-    if (auto target = parse_target(form)) list.push_back({*std::move(target), false});
+    auto target = parse_target(form);
+    if (!target) continue;
+    target->keeps_bits = true;
+    list.push_back({*std::move(target), false});
   }
   if (const Dialect* dense = find_dialect("dense"); dense != nullptr && dense != &own) {
     list.push_back({{.dialect = dense, .scheme = {}}, false});

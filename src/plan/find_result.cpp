@@ -26,7 +26,7 @@ Result<std::string> sha256_of(const fs::path& path) {
 }
 
 Result<std::string> sha256_of(const Source& source, const TensorInfo& tensor) {
-  if (tensor.strides.empty()) {
+  if (tensor.strides().empty()) {
     return sha256_hex(source.files()[tensor.file], tensor.offset, tensor.bytes, unless_interrupted);
   }
   RQ_TRY(const Tensor whole, source.read(tensor));

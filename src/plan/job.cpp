@@ -32,7 +32,7 @@ Result<void> put(Run& run, std::uint32_t output, std::uint64_t begin,
 
 Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output,
                          std::span<std::byte> space, const Inspect& inspect) {
-  if (!tensor.strides.empty()) return copy_strided(run, tensor, output, inspect);
+  if (!tensor.strides().empty()) return copy_strided(run, tensor, output, inspect);
   const Source& source = run.checkpoint.source();
   Sha256 hash;
   for (std::uint64_t begin = 0; begin < tensor.bytes;) {

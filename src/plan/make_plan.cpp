@@ -181,7 +181,8 @@ class Planner {
     const bool is_matrix = tensor.is_weight && info.shape.size() == 2 &&
                            split_tensor_name(info.name).second == "weight";
     const bool is_float = is_half_or_single(info.dtype);
-    if (request_.recipe == nullptr || !is_matrix || !is_float || !info.strides.empty()) return none;
+    if (request_.recipe == nullptr || !is_matrix || !is_float || !info.strides().empty())
+      return none;
     return request_.recipe->scheme_of(tensor.module, tensor.place);
   }
 
@@ -242,7 +243,7 @@ class Planner {
 
   static bool is_alike(const PlannedTensor& planned, const TensorInfo& info) {
     return planned.name == info.name && planned.dtype == info.dtype &&
-           planned.shape == info.shape && info.strides.empty() && info.shares_with.empty();
+           planned.shape == info.shape && info.strides().empty() && info.shares_with().empty();
   }
 
   Result<std::uint32_t> add_output(PlannedTensor tensor, StepKind kind, std::string key,
@@ -372,11 +373,11 @@ class Planner {
 
   Result<void> add_dense(const DenseTensor& tensor) {
     const TensorInfo& info = *tensor.tensor;
-    const bool tied_copy = tensor.place.role == Role::kLmHead && !info.shares_with.empty() &&
+    const bool tied_copy = tensor.place.role == Role::kLmHead && !info.shares_with().empty() &&
                            ties_embeddings(checkpoint_.config(), checkpoint_.architecture());
     if (tied_copy) {
-      plan_.dropped.push_back(
-          {info.name, "the same memory as " + info.shares_with + ", and config.json ties the two"});
+      plan_.dropped.push_back({info.name, "the same memory as " + info.shares_with() +
+                                              ", and config.json ties the two"});
       return {};
     }
     if (is_kv_scale(info.name) && request_.target.dialect != &checkpoint_.dialect()) {

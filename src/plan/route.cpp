@@ -129,7 +129,7 @@ bool is_as_written(const Weight& weight) {
     const auto part =
         std::ranges::find(weight.parts, spec.suffix, [](const auto& p) { return p.first; });
     return part != weight.parts.end() && part->second->dtype == spec.dtype &&
-           part->second->shape == spec.shape && part->second->strides.empty();
+           part->second->shape == spec.shape && part->second->strides().empty();
   });
 }
 

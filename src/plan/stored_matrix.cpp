@@ -22,7 +22,7 @@ Result<Tensor> read_slice(const Checkpoint& checkpoint, const TensorInfo& info, 
   const std::uint64_t size = info.bytes / of;
   const std::uint64_t begin = size * static_cast<std::uint64_t>(index);
   const Shape shape(info.shape.begin() + 1, info.shape.end());
-  if (!info.strides.empty()) {
+  if (!info.strides().empty()) {
     RQ_TRY(const Tensor whole, checkpoint.source().read(info));
     return Tensor::make(info.dtype, shape, whole.bytes.slice(begin, size));
   }

@@ -56,7 +56,7 @@ Result<PieceReader> PieceReader::open(const TensorSide& side) {
     reader.whole_ = weight.scales.bytes;
     return reader;
   }
-  if (side.tensor->strides.empty()) return reader;
+  if (side.tensor->strides().empty()) return reader;
   RQ_TRY(const Tensor tensor, side.checkpoint->source().read(*side.tensor));
   reader.whole_ = tensor.bytes;
   return reader;
@@ -64,7 +64,7 @@ Result<PieceReader> PieceReader::open(const TensorSide& side) {
 
 Result<Bytes> PieceReader::read(std::uint64_t begin, std::uint64_t size) const {
   if (interrupted()) return interruption();
-  if (side_.view != nullptr || !side_.tensor->strides.empty()) return whole_.slice(begin, size);
+  if (side_.view != nullptr || !side_.tensor->strides().empty()) return whole_.slice(begin, size);
   RQ_TRY(Buffer buffer, Buffer::allocate(size));
   RQ_CHECK(side_.checkpoint->source().read_bytes(*side_.tensor, begin, buffer.span()));
   return std::move(buffer).freeze();

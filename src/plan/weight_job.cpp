@@ -257,7 +257,7 @@ Result<void> run_weight(Run& run, const WeightStep& step, std::span<std::byte> s
       printable(parts.size() == 1 ? parts.front().second->name : step.weight->module);
   // The file has it under a name of its own.
   const TensorInfo& first = *parts.front().second;
-  if (!first.encoding.empty()) {
+  if (!first.encoding().empty()) {
     where = run.checkpoint.source().files()[first.file].label() + ": " + where;
   }
   RQ_CHECK_IN(result, where);

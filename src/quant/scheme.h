@@ -94,6 +94,7 @@ struct Activations {
   std::int64_t group = 0;  // for kGroup: inputs that share one scale
   bool symmetric = true;
   Orientation orientation = Orientation::kMultiplier;  // of a static scale
+  DType scale_dtype = DType::kF32;                     // as a static scale is stored
 
   static Activations none() { return {}; }
   static Activations dynamic_token(Element element) {
@@ -103,7 +104,12 @@ struct Activations {
   static Activations static_tensor(Element element) {
     return {.kind = ActivationKind::kStatic, .element = element};
   }
-  friend bool operator==(const Activations&, const Activations&) = default;
+  // How a static scale is stored does not count.
+  friend bool operator==(const Activations& a, const Activations& b) {
+    return a.kind == b.kind && a.element == b.element && a.bits == b.bits &&
+           a.granularity == b.granularity && a.group == b.group && a.symmetric == b.symmetric &&
+           a.orientation == b.orientation;
+  }
 };
 
 // What the codes of a weight mean. Everything that a format may vary is a field; nothing says

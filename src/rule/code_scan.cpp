@@ -139,7 +139,7 @@ void merge(const Piece& piece, bool is_first, CodeFacts& facts) {
 std::vector<CodeFacts> tensors_of(const Checkpoint& checkpoint) {
   std::vector<CodeFacts> all;
   const auto add = [&](const TensorInfo& tensor, const Weight* weight) {
-    if (tensor.bytes == 0 || !tensor.strides.empty()) return;
+    if (tensor.bytes == 0 || !tensor.strides().empty()) return;
     all.push_back({.tensor = &tensor,
                    .weight = weight,
                    .blocks = (tensor.bytes + CodeScan::kBlock - 1) / CodeScan::kBlock});

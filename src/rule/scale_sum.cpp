@@ -98,7 +98,7 @@ class Sum {
 
 template <class Piece>
 Result<void> each_chunk(const Source& source, const TensorInfo& tensor, const Piece& piece) {
-  if (!tensor.strides.empty()) {  // of PyTorch files: rare, and read whole
+  if (!tensor.strides().empty()) {  // of PyTorch files: rare, and read whole
     RQ_TRY(const Tensor whole, source.read(tensor));
     piece(whole.bytes.span());
     return {};

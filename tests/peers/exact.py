@@ -36,14 +36,17 @@ TARGET_LIBRARY = {"awq": "autoawq", CT: CT, "fp8": "transformers", "gptq": "gptq
 class Row:
     """One source and one target. `reader` decodes the source: the library of the tool that wrote it; None where that has nothing
     that could, and then the corpus alone says what the numbers are. `back`: what --to says on the way back, None where the
-    source's form does not come back byte for byte. `leave` names losses that touch no weight."""
+    source's form does not come back byte for byte, for which `one_way` has the reason. `leave` and `back_leave` name losses that
+    touch no weight."""
     name: str
     source: str
     reader: str | None
     to: str
     back: str | None = None
+    back_leave: str | None = None
     library: str | None = None
     leave: str | None = None
+    one_way: str = ""
 
     @property
     def target_library(self) -> str:
@@ -66,6 +69,7 @@ CT_SYM, CT_ASYM = llama("llmcompressor", "W4A16-g128"), llama("llmcompressor", "
 GPTQ_SYM = llama("gptqmodel", "gptq-w4g128-sym")
 FINE, FINE_E8M0 = llama("transformers", "finegrained_fp8"), llama("transformers", "finegrained_fp8-ue8m0")
 NO_ACTIVATIONS = "activations-dropped"
+NO_MINUS_0 = "fnuz has no -0 to come back from"
 
 GROUPS = (
     Group("AWQ gemm <-> compressed-tensors, asymmetric", (
@@ -78,7 +82,8 @@ GROUPS = (
     Group("AWQ, compressed-tensors asymmetric <-> GPTQ v2", (
         Row("awq-gptq", AWQ128, "autoawq", "gptq", "awq"),
         Row("ct-asym-gptq", CT_ASYM, CT, "gptq", CT),
-        Row("gptq-w2-asym-ct", llama("gptqmodel", "gptq-w2g32-asym"), "gptqmodel", CT),
+        Row("gptq-w2-asym-ct", llama("gptqmodel", "gptq-w2g32-asym"), "gptqmodel", CT,
+            one_way="zero points of 0, which readers of GPTQ v1 take for different numbers: written as v2"),
         Row("gptq-planar-w3-asym-ct", llama("gptqmodel", "gptq_p-w3g64-asym"), "gptqmodel", CT, "gptq@planes"),
     )),
     Group("symmetric integers among compressed-tensors, GPTQ v1, AWQ, ModelOpt, Quark", (
@@ -96,7 +101,7 @@ GROUPS = (
         Row("gptq-rules-ct", llama("gptqmodel", "gptq-dynamic-mixed"), "gptqmodel", CT, "gptq"),
         Row("gptq-lm-head-ct", llama("gptqmodel", "gptq-w4g32-lmhead"), "gptqmodel", CT, "gptq"),
         Row("autogptq-w3-ct", llama("autogptq0.7.1", "w3g128-sym"), None, CT, "gptq"),
-        Row("auto-round-ct", llama("autoround", "auto_round-w4g128"), None, CT),
+        Row("auto-round-ct", llama("autoround", "auto_round-w4g128"), None, CT, "auto-round"),
         Row("quark-ct", llama("quark", "int4_wo_128"), "quark", CT, "quark"),
         Row("quark-awq", llama("quark", "int4_wo_128"), "quark", "awq", "quark"),
         Row("quark-asym-gptq", llama("quark", "uint4_wo_128"), "quark", "gptq", "quark"),
@@ -116,8 +121,8 @@ GROUPS = (
         Row("ct-channel-awq-g128", llama("llmcompressor", "W4A16-channel"), CT, "awq:w4a16-g128", f"{CT}:w4a16-channel"),
     )),
     Group("integers to wider ones", (
-        Row("ct-w4-w8", CT_SYM, CT, f"{CT}:w8a16-g128"),
-        Row("ct-w4-channel-w8", llama("llmcompressor", "W4A16-channel"), CT, f"{CT}:w8a16"),
+        Row("ct-w4-w8", CT_SYM, CT, f"{CT}:w8a16-g128", f"{CT}:w4a16-g128"),
+        Row("ct-w4-channel-w8", llama("llmcompressor", "W4A16-channel"), CT, f"{CT}:w8a16", f"{CT}:w4a16-channel"),
     )),
     Group("compressed-tensors int8, FP8 per channel <-> lmdeploy", (
         Row("lmdeploy-int8-ct", "lmdeploy__sq-int8-v072__tiny-internvl25", "lmdeploy", CT, "lmdeploy"),
@@ -130,8 +135,8 @@ GROUPS = (
     )),
     Group("FP8 per tensor -> channel -> block", (
         Row("modelopt-fp8-ct", llama("modelopt", "FP8"), "modelopt", CT, "modelopt"),
-        Row("ct-fp8-modelopt", llama("llmcompressor", "FP8"), CT, "modelopt"),
-        Row("ct-fp8-tensor-channel", llama("llmcompressor", "FP8"), CT, f"{CT}:fp8-channel"),
+        Row("ct-fp8-modelopt", llama("llmcompressor", "FP8"), CT, "modelopt", f"{CT}:fp8-tensor-static-bf16"),
+        Row("ct-fp8-tensor-channel", llama("llmcompressor", "FP8"), CT, f"{CT}:fp8-channel", f"{CT}:fp8-tensor"),
     )),
     Group("FP8 blocks: DeepSeek <-> compressed-tensors <-> ModelOpt FP8_PB_WO", (
         Row("fp8-block-ct", FINE, "transformers", CT, "fp8"),
@@ -140,12 +145,13 @@ GROUPS = (
         Row("fp8-block-e8m0-mxfp8", FINE_E8M0, "transformers", f"{CT}:mxfp8", "fp8:fp8-block-ue8m0"),
         Row("ct-block-fp8", llama("llmcompressor", "FP8_BLOCK"), CT, "fp8", CT),
         Row("modelopt-block-ct", llama("modelopt", "FP8_PB_WO"), "modelopt", CT, "modelopt"),
-        Row("fp8-block-modelopt", FINE, "transformers", "modelopt", leave=NO_ACTIVATIONS),
+        Row("fp8-block-modelopt", FINE, "transformers", "modelopt", "fp8", leave=NO_ACTIVATIONS,
+            back_leave="activations-changed"),
         Row("ct-block-modelopt", llama("llmcompressor", "FP8_BLOCK"), CT, "modelopt", CT, leave=NO_ACTIVATIONS),
     )),
     Group("e4m3fn -> e4m3fnuz (which has no -0 to come back from)", (
-        Row("fp8-block-fnuz", FINE, "transformers", "fp8:e4m3fnuz", library="torch"),
-        Row("modelopt-fp8-fnuz", llama("modelopt", "FP8"), "modelopt", "fp8:e4m3fnuz", library="torch"),
+        Row("fp8-block-fnuz", FINE, "transformers", "fp8:e4m3fnuz", library="torch", one_way=NO_MINUS_0),
+        Row("modelopt-fp8-fnuz", llama("modelopt", "FP8"), "modelopt", "fp8:e4m3fnuz", library="torch", one_way=NO_MINUS_0),
     )),
     Group("experts in one tensor: gpt-oss MXFP4 <-> compressed-tensors", (
         Row("gpt-oss-ct", "byhand__mxfp4__tiny_gptoss", "transformers", CT, "mxfp4"),
@@ -157,7 +163,7 @@ GROUPS = (
         Row("quark-mxfp4-modelopt", llama("quark", "mxfp4"), "quark", "modelopt", "quark"),
         Row("quark-mxfp6-ct", llama("quark", "mxfp6_e2m3"), "quark", CT, "quark"),
         Row("ct-mxfp4-nvfp4", llama("llmcompressor", "MXFP4"), CT, f"{CT}:nvfp4",
-            leave=NO_ACTIVATIONS),
+            leave=NO_ACTIVATIONS, one_way="NVFP4 to MXFP4 is no exact row"),
         Row("ct-mxfp8-modelopt", llama("llmcompressor", "MXFP8"), CT, "modelopt", CT),
     )),
 )
@@ -234,7 +240,7 @@ def check_of(row: Row) -> Check:
             raise Failure(f"{source} is not a checkpoint folder")
         out = converted(context, row.name, source, row.to, row.leave)
         if row.back:
-            seen["back"] = tensors_of(converted(context, f"{row.name}-back", out, row.back))
+            seen["back"] = tensors_of(converted(context, f"{row.name}-back", out, row.back, row.back_leave))
             seen["stored"] = tensors_of(source)
         return jobs_of(context, row, out)
 
@@ -246,14 +252,20 @@ def checks() -> list[Check]:
     return [check_of(row) for group in GROUPS for row in group.rows]
 
 
+def back_of(row: Row, good: bool) -> str:
+    if not row.back:
+        return row.one_way
+    leave = f" (leave: {row.back_leave})" if row.back_leave else ""
+    return f"identical{leave}" if good else "FAILED"
+
+
 def table(results: dict[str, tuple[bool, str]]) -> str:
     """The page of the rows, from the results of a run by check name."""
     lines = ["# Exact rows of the conversion matrix", "",
              "Written by `tests/peers/run.py --table`. Each check converts a checkpoint of the corpus that the named tool wrote; the",
              "target's own library decodes the result in F32; every weight equals what the source tool's library makes of the source",
              "(hashes of whole matrices), and what the corpus says the tool decoded. `back`: converted back, all tensors are the",
-             "source's byte for byte; `-`: the way back is not byte-identical (another layout or scale type comes back) or not",
-             "there."]
+             "source's byte for byte; else why they cannot be."]
     for group in GROUPS:
         lines += ["", f"## {group.says}", "| check | from | to | decoded by | result | back |", "|---|---|---|---|---|---|"]
         for row in group.rows:
@@ -261,5 +273,5 @@ def table(results: dict[str, tuple[bool, str]]) -> str:
             library = text.split(": ")[0] if good else row.target_library
             leave = f" (leave: {row.leave})" if row.leave else ""
             lines.append(f"| exact-{row.name} | {row.source.rsplit('__', 1)[0]} | {row.to}{leave} | {library} | "
-                         f"{'equal' if good else 'FAILED'} | {'identical' if row.back and good else '-'} |")
+                         f"{'equal' if good else 'FAILED'} | {back_of(row, good)} |")
     return "\n".join(lines) + "\n"
