@@ -172,6 +172,23 @@ TEST(Checkpoint, ABrokenSideFileIsNamed) {
   EXPECT_TRUE(has_rule(open(copy.path(), {.lenient = true}), "file.not-json"));
 }
 
+// As conversions of 20,000 tensors leave it.
+TEST(Checkpoint, AReceiptMayBeLargerThanOtherSideFiles) {
+  const Copy copy("lmdeploy_src__tiny-qwen2-zerorow");
+  std::string receipt = "{\n  \"schema\": \"requant/receipt/1\",\n  \"requant\": \"0.0.7\"";
+  receipt += ",\n  \"tensors\": [\n";
+  while (receipt.size() < (std::size_t{17} << 20)) receipt += "    {\"name\": \"a\"},\n";
+  write_file(copy.path() / "requant.json", receipt + "    {\"name\": \"a\"}\n  ]\n}\n");
+  const WriterGuess writer = open(copy.path()).writer();
+  EXPECT_EQ(writer.tool, "requant");
+  EXPECT_EQ(writer.version, "0.0.7");
+
+  write_file(copy.path() / "requant.json", std::string(std::size_t{17} << 20, ' '));
+  const auto other = Checkpoint::open(copy.path());
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message().find("requant.json"), std::string::npos);
+}
+
 TEST(Checkpoint, ListsWhatLiesBesideTheWeights) {
   const Checkpoint checkpoint = open(corpus_folder("llmcompressor__W8A8__tiny_llama"));
   const auto& files = checkpoint.files();

@@ -12,8 +12,12 @@ namespace {
 
 constexpr std::uint64_t kConfigLimit = std::uint64_t{16} << 20;
 
-constexpr const char* kSideFiles[] = {"generation_config.json", "hf_quant_config.json",
-                                      "quant_config.json", "quantize_config.json", "requant.json"};
+constexpr std::string_view kReceipt = "requant.json";
+constexpr std::uint64_t kReceiptHeadLimit = std::uint64_t{1} << 20;
+constexpr std::string_view kReceiptTensors = ",\n  \"tensors\": [";
+
+constexpr std::string_view kSideFiles[] = {"generation_config.json", "hf_quant_config.json",
+                                           "quant_config.json", "quantize_config.json", kReceipt};
 
 // Said to be there, not read.
 constexpr const char* kOtherFiles[] = {"LICENSE",
@@ -47,6 +51,24 @@ Result<Json> read_json(const Folder& folder, std::string_view name, bool* is_asc
   return json;
 }
 
+// A receipt has a line for every tensor, so it may be larger than other side files; what concerns
+// the checkpoint as a whole stands before them.
+Result<Json> read_receipt_head(const File& file) {
+  RQ_TRY(const Bytes bytes, file.read_at(0, std::min(file.size(), kReceiptHeadLimit)));
+  const std::size_t end = bytes.text().find(kReceiptTensors);
+  if (end == std::string_view::npos) {
+    return corrupt(file.label() + ": no receipt, and larger than other side files may be");
+  }
+  RQ_TRY_IN(auto json, parse_json(std::string(bytes.text().substr(0, end)) + "\n}"), file.label());
+  return json;
+}
+
+Result<Json> read_side_file(const Folder& folder, std::string_view name) {
+  if (name != kReceipt) return read_json(folder, name);
+  RQ_TRY(const File file, folder.open(name));
+  return file.size() <= kConfigLimit ? read_json(folder, name) : read_receipt_head(file);
+}
+
 }  // namespace
 
 Result<std::optional<ConfigFile>> read_config(const Folder& folder) {
@@ -59,9 +81,9 @@ Result<std::optional<ConfigFile>> read_config(const Folder& folder) {
 
 std::map<std::string, Json> read_side_files(const Folder& folder, std::vector<Finding>& findings) {
   std::map<std::string, Json> side;
-  for (const char* name : kSideFiles) {
+  for (const std::string_view name : kSideFiles) {
     if (!folder.has(name)) continue;
-    auto json = read_json(folder, name);
+    auto json = read_side_file(folder, name);
     if (json && json->is_object()) {
       side.emplace(name, *std::move(json));
       continue;
