@@ -92,6 +92,12 @@ def dense_model(folder, hidden=128, layers=2, shard_per_tensor=False):
     model(folder, hidden, layers, False, shard_per_tensor)
 
 
+def no_index_model(folder, hidden=64, layers=20):
+    """Many weight files, and no index of them: what `fix` mends."""
+    model(folder, hidden, layers, True, True)
+    os.remove(os.path.join(folder, "model.safetensors.index.json"))
+
+
 def tree(folder):
     out = {}
     for root, _, names in os.walk(folder):

@@ -4,8 +4,8 @@
   run.py --requant PROGRAM --hostile FOLDER [--long] [--only NAME,...] [--seed N]
 
 FOLDER has kill_resume.py and fault_inject.c. Campaigns:
-  kill     kill -9, SIGINT and SIGTERM at random times of convert and quantize, again and again; then
-           the same command ends with the bytes of an undisturbed run
+  kill     kill -9, SIGINT and SIGTERM at random times of convert, quantize and fix, again and again;
+           then the same command ends with the bytes of an undisturbed run
   sweep    each call of write, fsync, rename, open, close, ftruncate, read, mmap, mkdir fails, is cut
            short, or is the last before a kill or a power cut
   race     eight runs to one output
@@ -28,7 +28,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from models import dense_model, fp8_model, tree  # noqa: E402
+from models import dense_model, fp8_model, no_index_model, tree  # noqa: E402
 
 
 class Stage:
@@ -40,9 +40,12 @@ class Stage:
         self.fp8 = os.path.join(work, "fp8")
         self.dense = os.path.join(work, "dense")
         fp8_model(self.fp8)
+        self.no_index = os.path.join(work, "no-index")
         dense_model(self.dense)
+        no_index_model(self.no_index)
         self.convert = ["convert", self.fp8, "--to", "compressed-tensors", "--max-shard-size", "100KB", "-q"]
         self.quantize = ["quantize", self.dense, "--to", "compressed-tensors:w4a16", "--max-shard-size", "60KB", "-q"]
+        self.fix = ["fix", self.no_index]
 
     def path(self, name):
         path = os.path.join(self.work, name)
@@ -93,7 +96,7 @@ class Stage:
     # --- campaigns
 
     def kill(self):
-        for command, source in ((self.convert, self.fp8), (self.quantize, self.dense)):
+        for command, source in ((self.convert, self.fp8), (self.quantize, self.dense), (self.fix, self.no_index)):
             cycles = 1000 if self.args.long else 8
             self.hostile("kill", command, source, "--cycles", str(cycles))
             for name in ("INT", "TERM"):
