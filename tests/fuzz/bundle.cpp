@@ -11,7 +11,8 @@ namespace requant::fuzz {
 namespace {
 
 constexpr std::string_view kSection = "== ";
-constexpr std::uint64_t kFilledBytes = 1 << 20;
+constexpr std::string_view kGguf = "GGUF";
+constexpr std::uint64_t kGgufDataBytes = 1 << 22;
 constexpr std::uint64_t kPartBytes = 1 << 16;
 constexpr std::int64_t kDimension = std::int64_t{1} << 40;  // as containers have it
 constexpr std::size_t kTensors = 256;
@@ -60,35 +61,64 @@ std::vector<BundleTensor> parse_tensors(std::string_view text) {
   return tensors;
 }
 
+// `out` from place `at` of the text said over and over.
+void repeat(std::string_view text, std::uint64_t at, std::span<char> out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const std::string_view piece = text.substr((at + done) % text.size());
+    const std::size_t taken = std::min(piece.size(), out.size() - done);
+    std::memcpy(out.data() + done, piece.data(), taken);
+    done += taken;
+  }
+}
+
 // Bytes for the tensors, each taking on where the one before it stopped.
 class Filler {
  public:
-  explicit Filler(std::string_view data) : data_(data) {}
+  explicit Filler(std::string data) : data_(std::move(data)) {}
 
-  void fill(const BundleTensor& tensor, std::span<char> out) {
-    if (!tensor.own.empty()) {
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = tensor.own[i % tensor.own.size()];
-      return;
+  void add(const BundleTensor& tensor, std::uint64_t begin, std::uint64_t size) {
+    if (size > 0) places_.emplace(begin + size, Place{tensor, begin, taken_});
+    if (tensor.own.empty() && tensor.fill == 0) taken_ += size;
+  }
+
+  // What lies at `offset` of all tensors, which leave no holes, as far as there are any.
+  void fill(std::uint64_t offset, std::span<char> out) const {
+    for (auto at = places_.upper_bound(offset); !out.empty() && at != places_.end(); ++at) {
+      const auto& [end, place] = *at;
+      const auto piece = out.first(std::min<std::uint64_t>(end - offset, out.size()));
+      fill(place, offset - place.begin, piece);
+      offset = end;
+      out = out.subspan(piece.size());
     }
-    if (tensor.fill == 'i') return count(tensor, out);
-    if (tensor.fill == 'z' || data_.empty()) {
-      std::ranges::fill(out, '\0');
-      return;
-    }
-    for (char& byte : out) byte = data_[at_++ % data_.size()];
   }
 
  private:
-  static void count(const BundleTensor& tensor, std::span<char> out) {
-    const auto width = static_cast<std::size_t>(std::max(info(tensor.dtype).bits / 8, 1));
+  struct Place {
+    BundleTensor tensor;
+    std::uint64_t begin = 0;
+    std::uint64_t taken = 0;  // of the data, before it
+  };
+
+  void fill(const Place& place, std::uint64_t offset, std::span<char> out) const {
+    const BundleTensor& tensor = place.tensor;
+    if (!tensor.own.empty()) return repeat(tensor.own, offset, out);
+    if (tensor.fill == 'i') return count(tensor, offset, out);
+    if (tensor.fill == 'z' || data_.empty()) return;  // zeros
+    repeat(data_, place.taken + offset, out);
+  }
+
+  static void count(const BundleTensor& tensor, std::uint64_t offset, std::span<char> out) {
+    const auto width = static_cast<std::uint64_t>(std::max(info(tensor.dtype).bits / 8, 1));
     for (std::size_t i = 0; i < out.size(); ++i) {
-      const std::size_t element = i / width;
-      out[i] = static_cast<char>(i % width == 0 ? element / 32 : 0);
+      const std::uint64_t byte = offset + i;
+      out[i] = static_cast<char>(byte % width == 0 ? byte / width / 32 : 0);
     }
   }
 
-  std::string_view data_;
-  std::size_t at_ = 0;
+  std::string data_;
+  std::map<std::uint64_t, Place> places_;  // by their ends
+  std::uint64_t taken_ = 0;
 };
 
 std::optional<std::uint64_t> bytes_of_tensor(const BundleTensor& tensor) {
@@ -100,6 +130,10 @@ std::optional<std::uint64_t> bytes_of_tensor(const BundleTensor& tensor) {
 
 Bundle Bundle::parse(std::string_view text) {
   Bundle bundle;
+  if (text.starts_with(kGguf)) {
+    bundle.gguf = text;
+    return bundle;
+  }
   while (!text.empty()) {
     std::string_view head = take_line(text);
     if (!head.starts_with(kSection)) continue;
@@ -124,6 +158,10 @@ Bundle Bundle::parse(std::string_view text) {
 
 std::shared_ptr<const Folder> Bundle::folder() const {
   auto folder = std::make_shared<MemoryFolder>();
+  if (!gguf.empty()) {
+    folder->add("model.gguf", MemoryFile{std::string(gguf), gguf.size() + kGgufDataBytes, {}});
+    return folder;
+  }
   for (const auto& [name, text] : files) folder->add(name, text);
   std::vector<PlannedTensor> plan;
   for (const BundleTensor& tensor : tensors) {
@@ -133,31 +171,32 @@ std::shared_ptr<const Folder> Bundle::folder() const {
   }
   const auto layout = safetensors_layout(plan, {{"format", "pt"}});
   if (!layout) return nullptr;
-  MemoryFile file{layout->header, layout->header.size() + layout->data_bytes};
-  file.bytes.resize(layout->header.size() + std::min(layout->data_bytes, kFilledBytes));
-  Filler filler(data);
+  auto filler = std::make_shared<Filler>(std::string(data));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::uint64_t begin = layout->header.size() + layout->offsets[i];
-    const std::uint64_t size = *bytes_of_tensor(tensors[i]);
-    if (begin >= file.bytes.size()) continue;
-    filler.fill(
-        tensors[i],
-        std::span(file.bytes).subspan(begin).first(std::min(size, file.bytes.size() - begin)));
+    filler->add(tensors[i], layout->offsets[i], *bytes_of_tensor(tensors[i]));
   }
+  const std::uint64_t header_bytes = layout->header.size();
+  MemoryFile file{layout->header, header_bytes + layout->data_bytes,
+                  [filler, header_bytes](std::uint64_t offset, std::span<char> out) {
+                    filler->fill(offset - header_bytes, out);
+                  }};
   folder->add("model.safetensors", std::move(file));
   return folder;
 }
 
 WeightParts Bundle::parts() const {
   WeightParts parts;
-  Filler filler(data);
+  Filler filler{std::string(data)};
+  std::uint64_t begin = 0;
   for (const BundleTensor& tensor : tensors) {
     const auto size = bytes_of_tensor(tensor);
     const bool possible =
         std::ranges::all_of(tensor.shape, [](auto n) { return n >= 0 && n <= kDimension; });
     if (!size || *size > kPartBytes || !possible) continue;
     std::string bytes(*size, '\0');
-    filler.fill(tensor, bytes);
+    filler.add(tensor, begin, *size);
+    filler.fill(begin, bytes);
+    begin += *size;
     auto copy = Bytes::copy_of(bytes_of(bytes));
     if (copy)
       parts.insert_or_assign(tensor.name, Tensor{tensor.dtype, tensor.shape, *std::move(copy)});

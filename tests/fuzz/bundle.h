@@ -21,7 +21,7 @@
 //   bytes that the tensors take in turn, over and over
 //
 // A tensor's line may end with z (zeros), i (element k is k / 32), =1,2,3 (numbers of 8 bytes), or
-// " and text.
+// " and text. A text that begins as GGUF is such a file, with zeros for data.
 namespace requant::fuzz {
 
 struct BundleTensor {
@@ -36,10 +36,11 @@ struct Bundle {
   std::map<std::string, std::string, std::less<>> files;
   std::vector<BundleTensor> tensors;
   std::string_view data;  // of the input
+  std::string_view gguf;  // of the input
 
   static Bundle parse(std::string_view text);
-  // Its files and a safetensors file of its tensors, of which the first mebibyte is not zero.
-  // Nothing where no safetensors file can have such tensors.
+  // Its files and a safetensors file of its tensors, or its GGUF file; nothing where no safetensors
+  // file can have such tensors.
   std::shared_ptr<const Folder> folder() const;
   // The tensors as parts of one weight; those too large are left out.
   WeightParts parts() const;

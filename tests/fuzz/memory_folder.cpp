@@ -19,6 +19,10 @@ class MemorySource final : public ByteSource {
         offset < held ? std::min<std::uint64_t>(held - offset, out.size()) : 0;
     if (there > 0) std::memcpy(out.data(), file_.bytes.data() + offset, there);
     std::memset(out.data() + there, 0, out.size() - there);
+    if (file_.rest && there < out.size()) {
+      auto* chars = static_cast<char*>(static_cast<void*>(out.data()));
+      file_.rest(offset + there, {chars + there, out.size() - there});
+    }
     return {};
   }
 

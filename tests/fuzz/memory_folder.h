@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -9,10 +10,12 @@
 
 namespace requant::fuzz {
 
-// A file in memory: its bytes, then zeros up to its size, which nothing has to hold.
+// A file in memory: its bytes, then up to its size what `rest` makes of a place in the file, zeros
+// where there is none. Only what is read has to be made.
 struct MemoryFile {
   std::string bytes;
   std::uint64_t size = 0;
+  std::function<void(std::uint64_t offset, std::span<char> out)> rest;
 };
 
 // A folder in memory, so that no fuzzed input touches a disk.
@@ -20,7 +23,7 @@ class MemoryFolder final : public Folder {
  public:
   void add(std::string name, std::string bytes) {
     const std::uint64_t size = bytes.size();
-    add(std::move(name), MemoryFile{std::move(bytes), size});
+    add(std::move(name), MemoryFile{std::move(bytes), size, {}});
   }
   void add(std::string name, MemoryFile file) {
     files_.insert_or_assign(std::move(name), std::move(file));

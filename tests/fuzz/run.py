@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 """The fuzz targets under libFuzzer: run them, keep what they found, and keep the count.
 
-  run.py fuzz [--seconds N] [--jobs N] [TARGET...]   exits 1 on a crash, a hang or a memory bomb, whose input is
-                                                     stored in regressions/TARGET, where ctest runs it from then on
-  run.py store [TARGET...]                           the smallest set of inputs with all coverage, into corpus/
-  run.py targets                                     their names
-  run.py ledger                                      executions so far, as docs/fuzzing.md has them
+  run.py fuzz [--seconds N] [--jobs N] [--build NAME] [TARGET...]
+                                        exits 1 on a crash, a hang or a memory bomb, whose input is stored in
+                                        regressions/TARGET, where ctest runs it from then on
+  run.py store [--broken N] [TARGET...] the smallest set of inputs with all coverage, into corpus/; with N broken
+                                        variants (breaks.py) of each checkpoint tried as well
+  run.py targets                        their names
+  run.py ledger                         executions so far
 
-BUILD (build/fuzz) holds the programs, the inputs collected here and ledger.jsonl, a line a run.
+build/NAME has the programs: fuzz (with sanitizers) or fuzz-fast. BUILD (build/fuzz) holds the inputs collected here and
+ledger.jsonl, a line a run.
 """
 import argparse
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import struct
@@ -22,6 +26,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from breaks import broken
 from seeds import SEEDS
 
 HERE = Path(__file__).resolve().parent
@@ -29,13 +34,14 @@ ROOT = HERE.parents[1]
 BUILD = ROOT / "build/fuzz"
 LEDGER = BUILD / "ledger.jsonl"
 LONGEST = {"json": 512, "kernel": 128, "safetensors": 1024, "gguf": 4096, "index": 1024, "pickle": 8192, "codec": 2048}
+BUNDLES = ("config", "checkpoint", "rule")  # whose inputs are whole checkpoints
 STORED = 4096  # the largest input that is kept in the tree
 HANG_SECONDS, MEMORY_MB = 20, 256  # a wait may be another program's; what hung is run again alone, for HANG_MS
 HANG_MS = 1000
 
 
-def program(target):
-    return BUILD / "tests/fuzz" / f"fuzz_{target}"
+def program(target, build="fuzz"):
+    return ROOT / "build" / build / "tests/fuzz" / f"fuzz_{target}"
 
 
 def unpack(path):
@@ -54,7 +60,7 @@ def pack(inputs):
 
 def stored(target):
     """A target's inputs in the tree: those of config are checkpoints, which two more targets take."""
-    packs = [target, "config"] if target in ("checkpoint", "rule") else [target]
+    packs = [target, "config"] if target in BUNDLES[1:] else [target]
     files = sorted((ROOT / "tests/data/containers").glob("*.bin")) if target == "pickle" else []
     return [content for name in packs for content in unpack(HERE / "corpus" / f"{name}.pack")] + [
         path.read_bytes() for path in files]
@@ -81,34 +87,36 @@ def environment():
 
 def options(target):
     return [f"-max_len={LONGEST.get(target, 16384)}", f"-dict={HERE / 'dictionary'}", f"-timeout={HANG_SECONDS}",
-            f"-malloc_limit_mb={MEMORY_MB}", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1"]
+            f"-malloc_limit_mb={MEMORY_MB}", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1",
+            "-print_funcs=0", f"-entropic={0 if target in BUNDLES else 1}"]  # it takes longer than opening a checkpoint
 
 
-def is_real(target, path):
+def is_real(target, path, build):
     """Not so where a hang is gone when the input runs alone."""
     if not path.name.startswith(("timeout-", "slow-unit-")):
         return True
-    done = subprocess.run([program(target), "-timeout=600", path], env=environment(), capture_output=True, text=True,
+    done = subprocess.run([program(target, build), "-timeout=600", path], env=environment(), capture_output=True, text=True,
                           errors="replace", check=False)
     taken = re.search(r"^Executed .* in (\d+) ms$", done.stderr, re.M)
     return not taken or int(taken[1]) > HANG_MS
 
 
-def fuzz(target, seconds):
+def fuzz(target, seconds, build):
     artifacts = BUILD / "crashes" / target
     shutil.rmtree(artifacts, ignore_errors=True)
     artifacts.mkdir(parents=True)
-    command = [program(target), *options(target), f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/",
+    command = [program(target, build), *options(target), f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/",
                collected(target)]
     start = time.time()
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, errors="replace", check=False)
     left = sorted(artifacts.iterdir())
-    found = [path for path in left if is_real(target, path)]
+    found = [path for path in left if is_real(target, path, build)]
     count = re.search(r"number_of_executed_units:\s*(\d+)", done.stderr)
     if not count:  # after a crash there are no statistics
         counts = re.findall(r"^#(\d+)", done.stderr, re.M)
-    entry = {"date": time.strftime("%Y-%m-%d"), "target": target, "seconds": round(time.time() - start),
-             "executions": int(count[1] if count else counts[-1] if counts else 0), "crash": bool(found) or (done.returncode != 0 and not left)}
+    entry = {"date": time.strftime("%Y-%m-%d"), "build": build, "target": target, "seconds": round(time.time() - start),
+             "executions": int(count[1] if count else counts[-1] if counts else 0),
+             "crash": bool(found) or (done.returncode != 0 and not left)}
     with open(LEDGER, "a", encoding="utf-8") as ledger:
         ledger.write(json.dumps(entry) + "\n")
     for path in found:
@@ -118,10 +126,10 @@ def fuzz(target, seconds):
     return entry, done.stderr
 
 
-def run_all(targets, seconds, jobs):
+def run_all(targets, seconds, jobs, build):
     bad = False
     with ThreadPoolExecutor(jobs) as pool:
-        for entry, log in pool.map(lambda target: fuzz(target, seconds), targets):
+        for entry, log in pool.map(lambda target: fuzz(target, seconds, build), targets):
             speed = entry["executions"] / max(entry["seconds"], 1)
             print(f"{entry['target']:12} {entry['executions']:12,} executions {speed:10,.0f} /s", flush=True)
             if entry["crash"]:
@@ -130,12 +138,24 @@ def run_all(targets, seconds, jobs):
     return bad
 
 
-def store(target):
+def broken_ones(target, count):
+    """A sample of what breaks.py makes of each checkpoint, the same each time."""
+    folder = BUILD / "broken" / target
+    shutil.rmtree(folder, ignore_errors=True)
+    for seed, good in enumerate(SEEDS[target]() if count and target in BUNDLES else []):
+        variants = list(broken(good))
+        chosen = random.Random(seed).sample(variants, min(count, len(variants)))
+        write_inputs(folder, [make() for make in chosen])
+    return [folder] if folder.is_dir() else []
+
+
+def store(target, count):
     smallest = BUILD / "smallest" / target
     shutil.rmtree(smallest, ignore_errors=True)
     smallest.mkdir(parents=True)
-    subprocess.run([program(target), "-merge=1", f"-max_len={LONGEST.get(target, 16384)}", "-timeout=20", f"-artifact_prefix={BUILD}/", smallest,
-                    collected(target)], env=environment(), check=True, capture_output=True)
+    subprocess.run([program(target), "-merge=1", "-use_counters=0", "-print_funcs=0", f"-max_len={LONGEST.get(target, 16384)}", "-timeout=20",
+                    f"-artifact_prefix={BUILD}/", smallest, collected(target), *broken_ones(target, count)],
+                   env=environment(), check=True, capture_output=True)
     inputs = sorted((path.read_bytes() for path in smallest.iterdir()), key=lambda i: (len(i), i))
     inputs = [content for content in inputs if len(content) <= STORED]
     stored = HERE / "corpus" / f"{target}.pack"
@@ -148,16 +168,16 @@ def ledger():
     rows = {}
     for line in LEDGER.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
-        row = rows.setdefault(entry["target"], {"executions": 0, "seconds": 0, "crashes": 0, "last": ""})
+        row = rows.setdefault((entry["target"], entry.get("build", "fuzz")), {"executions": 0, "seconds": 0, "crashes": 0, "last": ""})
         row["executions"] += entry["executions"]
         row["seconds"] += entry["seconds"]
         row["crashes"] += entry["crash"]
         row["last"] = max(row["last"], entry["date"])
-    print("| target | executions | seconds | per second | runs that found something | last |\n|---|---|---|---|---|---|")
-    for target, row in sorted(rows.items()):
-        print(f"| {target} | {row['executions']:,} | {row['seconds']:,} | {row['executions'] // max(row['seconds'], 1):,} | "
+    print("| target | build | executions | seconds | per second | runs that found something | last |\n|---|---|---|---|---|---|---|")
+    for (target, build), row in sorted(rows.items()):
+        print(f"| {target} | {build} | {row['executions']:,} | {row['seconds']:,} | {row['executions'] // max(row['seconds'], 1):,} | "
               f"{row['crashes']} | {row['last']} |")
-    print(f"| all | {sum(row['executions'] for row in rows.values()):,} | {sum(r['seconds'] for r in rows.values()):,} | | | |")
+    print(f"| all | | {sum(row['executions'] for row in rows.values()):,} | {sum(r['seconds'] for r in rows.values()):,} | | | |")
 
 
 def main():
@@ -166,17 +186,19 @@ def main():
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--build", default="fuzz", choices=["fuzz", "fuzz-fast"])
+    parser.add_argument("--broken", type=int, default=0)
     arguments = parser.parse_intermixed_args()
     targets = arguments.targets or list(SEEDS)
     if arguments.what == "fuzz":
-        return 1 if run_all(targets, arguments.seconds, arguments.jobs) else 0
+        return 1 if run_all(targets, arguments.seconds, arguments.jobs, arguments.build) else 0
     if arguments.what == "targets":
         print(*SEEDS)
     elif arguments.what == "ledger":
         ledger()
     else:
         for target in targets:
-            store(target)
+            store(target, arguments.broken)
     return 0
 
 

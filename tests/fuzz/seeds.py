@@ -5,6 +5,8 @@ import re
 import struct
 from pathlib import Path
 
+from gguf_models import models
+
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = b"\x00\x3c" * 16  # an ordinary number in F32, F16 and BF16
 
@@ -57,7 +59,7 @@ def bundle(folder):
 
 
 def bundles():
-    return [text for text in map(bundle, checkpoints()) if b"== tensors\n\n" not in text]
+    return [text for text in map(bundle, checkpoints()) if b"== tensors\n\n" not in text] + list(models())
 
 
 # Weights of layouts that nothing writes, and their schemes where the tensors do not tell.
