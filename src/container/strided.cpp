@@ -21,9 +21,11 @@ class Rows {
   // False after the last row.
   bool next() {
     for (std::size_t d = shape_.size() - 1; d-- > 0;) {
-      offset_ += strides_[d];
-      if (++index_[d] < shape_[d]) return true;
-      offset_ -= strides_[d] * shape_[d];
+      if (++index_[d] < shape_[d]) {
+        offset_ += strides_[d];
+        return true;
+      }
+      offset_ -= strides_[d] * (shape_[d] - 1);  // the stride of one element is anything
       index_[d] = 0;
     }
     return false;
@@ -49,8 +51,9 @@ void gather(const std::byte* from, const TensorInfo& info, std::byte* to) {
   Rows rows(shape, info.strides());
   do {
     const std::byte* element = from + static_cast<std::size_t>(rows.offset()) * kWidth;
-    for (std::int64_t i = 0; i < count; ++i, element += step, to += kWidth) {
+    for (std::int64_t i = 0; i < count; ++i, to += kWidth) {
       std::memcpy(to, element, kWidth);
+      if (i + 1 < count) element += step;
     }
   } while (rows.next());
 }
