@@ -1,0 +1,110 @@
+#include "text/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "support/support.h"
+
+namespace requant {
+namespace {
+
+std::filesystem::path text_dir() { return testing_support::data_dir() / "text"; }
+
+std::vector<TokenId> ids_of(const Json& list) {
+  std::vector<TokenId> ids;
+  for (const Json& id : list.items()) ids.push_back(static_cast<TokenId>(*id.as_uint()));
+  return ids;
+}
+
+const Json& cases() {
+  static const Json kCases = *parse_json(testing_support::read_file(text_dir() / "cases.json"));
+  return kCases;
+}
+
+class TokenizerTest : public testing::TestWithParam<std::string> {};
+
+// tests/data/text/make.py asked the package `tokenizers`.
+TEST_P(TokenizerTest, DoesAsThePackageTokenizers) {
+  const auto tokenizer =
+      Tokenizer::parse(testing_support::read_file(text_dir() / (GetParam() + ".json")));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message();
+  const auto& texts = cases().find("texts")->items();
+  const auto& rows = cases().at({"tokenizers", GetParam()})->items();
+  ASSERT_EQ(texts.size(), rows.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const std::string_view text = *texts[i].as_string();
+    SCOPED_TRACE(in_quotes(text));
+    const auto ids = ids_of(*rows[i].find("ids"));
+    const Json& listed = *rows[i].find("around");
+    const auto around = listed.is_null() ? ids : ids_of(listed);
+    EXPECT_EQ(*tokenizer->encode(text, SpecialTokens::kLeave), ids);
+    EXPECT_EQ(*tokenizer->encode(text, SpecialTokens::kAdd), around);
+    EXPECT_EQ(*tokenizer->decode(around, SpecialTokens::kAdd), *rows[i].find("text")->as_string());
+    EXPECT_EQ(*tokenizer->decode(around, SpecialTokens::kLeave),
+              *rows[i].find("plain")->as_string());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tokenizers, TokenizerTest,
+                         testing::Values("gpt2", "llama3", "qwen2", "deepseek", "digits", "llama2",
+                                         "mistral", "unknown"),
+                         [](const auto& test) { return test.param; });
+
+std::string error_of(std::string_view json) {
+  const auto tokenizer = Tokenizer::parse(json);
+  return tokenizer ? "none" : tokenizer.error().message();
+}
+
+TEST(Tokenizer, SaysWhatIsNotSupported) {
+  EXPECT_EQ(error_of(R"({"model":{"type":"Unigram","vocab":{"a":0}}})"),
+            "model 'Unigram' is not supported: BPE is");
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0}},"normalizer":{"type":"Nmt"}})"),
+            "normalizer 'Nmt' is not supported");
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0}},"pre_tokenizer":{"type":"Odd"}})"),
+            "pre_tokenizer 'Odd' is not supported");
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0}},"decoder":{"type":"CTC"}})"),
+            "decoder 'CTC' is not supported");
+}
+
+TEST(Tokenizer, RefusesDamagedFiles) {
+  EXPECT_EQ(error_of("{}"), "no 'model'");
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{}}})"), "'model' without a 'vocab'");
+  EXPECT_NE(error_of(R"({"model":{"vocab":{"a":4294967296}}})").find("no id that can be"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"model":{"vocab":{"a":[1]}}})").find("what they should not"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"model":{"merges":[["a"]]}})").find("of two tokens"), std::string::npos);
+  EXPECT_NE(error_of(R"({"model":{"merges":["ab"]}})").find("without a space"), std::string::npos);
+  EXPECT_NE(error_of(R"({"model":{"vocab":{"a":0},"merges":["a b"]}})").find("not all of it"),
+            std::string::npos);
+}
+
+TEST(Tokenizer, EveryPrefixOfAFileIsRefused) {
+  const std::string whole = testing_support::read_file(text_dir() / "mistral.json");
+  ASSERT_EQ(error_of(whole), "none");
+  for (std::size_t size = 0; size < whole.size(); size += 97) {
+    EXPECT_NE(error_of(std::string_view(whole).substr(0, size)), "none") << size;
+  }
+}
+
+TEST(Tokenizer, RefusesTextThatIsNoUtf8) {
+  const auto tokenizer = Tokenizer::parse(R"({"model":{"vocab":{"a":0}}})");
+  ASSERT_TRUE(tokenizer);
+  EXPECT_EQ(tokenizer->encode("\xFF", SpecialTokens::kLeave).error().message(),
+            "the text is no UTF-8");
+}
+
+TEST(Tokenizer, IdsThatNoTokenHasAreLeftOut) {
+  const auto tokenizer =
+      Tokenizer::parse(R"({"model":{"vocab":{"a":0,"b":5}},"decoder":{"type":"Fuse"}})");
+  ASSERT_TRUE(tokenizer);
+  const TokenId ids[] = {0, 3, 77, 5};
+  EXPECT_EQ(*tokenizer->decode(ids, SpecialTokens::kAdd), "ab");
+  EXPECT_EQ(tokenizer->size(), 6U);
+  EXPECT_EQ(tokenizer->find("b"), 5U);
+  EXPECT_EQ(tokenizer->find("c"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace requant
