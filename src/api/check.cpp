@@ -163,6 +163,16 @@ Result<void> at_once(const std::vector<std::function<Result<void>()>>& pieces) {
   return {};
 }
 
+// The facts on all versions, which are kept once they are read: while the checkpoint is opened.
+Result<void> keep_ready(const std::vector<EngineRange>& ranges) {
+  for (const EngineRange& range : ranges) {
+    for (const std::string& version : range.versions) {
+      RQ_CHECK(load_engine({.engine = range.engine, .version = version}));
+    }
+  }
+  return {};
+}
+
 Result<void> check_options(const CheckOptions& options) {
   if (options.tensor_parallel < 1) return usage("tensor parallelism starts at 1");
   constexpr std::int64_t kMostTokens = std::int64_t{1} << 32;
@@ -239,9 +249,19 @@ Result<int> parse_capability(std::string_view text) {
 Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::string_view engine,
                                      const CheckOptions& options) {
   return or_out_of_memory([&]() -> Result<CheckResult> {
-    RQ_TRY(const EngineId id, parse_engine(engine));
     RQ_CHECK(check_options(options));
-    RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
+    EngineId id;
+    std::optional<Checkpoint> opened;
+    RQ_CHECK(at_once({[&]() -> Result<void> {
+                        RQ_TRY(id, parse_engine(engine));
+                        RQ_TRY(const EngineRange range, range_of(id.engine));
+                        return keep_ready({range});
+                      },
+                      [&]() -> Result<void> {
+                        RQ_TRY(opened, open_checkpoint(path, options.timeout_seconds));
+                        return {};
+                      }}));
+    const Checkpoint& checkpoint = *opened;
     const Subject subject = subject_of(checkpoint);
     const Device device = device_of(options);
     std::vector<Finding> findings;
@@ -272,7 +292,13 @@ Result<CheckMatrix> check_everywhere(const std::filesystem::path& path,
                                      const CheckOptions& options) {
   return or_out_of_memory([&]() -> Result<CheckMatrix> {
     RQ_CHECK(check_options(options));
-    RQ_TRY(const Checkpoint checkpoint, open_checkpoint(path, options.timeout_seconds));
+    std::optional<Checkpoint> opened;
+    RQ_CHECK(at_once({[] { return keep_ready(known_ranges()); },
+                      [&]() -> Result<void> {
+                        RQ_TRY(opened, open_checkpoint(path, options.timeout_seconds));
+                        return {};
+                      }}));
+    const Checkpoint& checkpoint = *opened;
     const Subject subject = subject_of(checkpoint);
     std::vector<Finding> findings(checkpoint.findings().begin(), checkpoint.findings().end());
     std::vector<EngineRow> rows;

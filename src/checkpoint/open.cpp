@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <span>
 #include <vector>
 
 #include "base/text.h"
+#include "base/threads.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/findings.h"
 #include "checkpoint/folder.h"
@@ -138,17 +141,28 @@ void collect_dense(Checkpoint::State& state) {
   }
 }
 
-void find_everything(Checkpoint::State& state) {
-  std::vector<Finding>& findings = state.findings;
+// What is looked for takes no notice of what else is found.
+Result<void> find_everything(Checkpoint::State& state) {
+  using Look = std::function<void(std::vector<Finding>&)>;
+  std::vector<Look> looks;
   if (state.has_config) {
-    auto of_config = state.architecture.check_config(state.config);
-    findings.insert(findings.end(), of_config.begin(), of_config.end());
-    find_config_contradictions(state, findings);
-    if (state.whole && state.readable) find_missing_tensors(state, findings);
+    looks.emplace_back([&](auto& out) { out = state.architecture.check_config(state.config); });
+    looks.emplace_back([&](auto& out) { find_config_contradictions(state, out); });
+    if (state.whole && state.readable) {
+      looks.emplace_back([&](auto& out) { find_missing_tensors(state, out); });
+    }
   }
-  find_tensor_contradictions(state, findings);
+  looks.emplace_back([&](auto& out) { find_tensor_contradictions(state, out); });
+  std::vector<std::vector<Finding>> found(looks.size());
+  RQ_CHECK(for_each_parallel(looks.size(), [&](std::size_t i) -> Result<void> {
+    looks[i](found[i]);
+    return {};
+  }));
+  std::vector<Finding>& findings = state.findings;
+  for (auto& each : found) std::ranges::move(each, std::back_inserter(findings));
   std::stable_sort(findings.begin(), findings.end(),
                    [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
+  return {};
 }
 
 // What makes every further step pointless, and no edit of metadata repairs.
@@ -172,7 +186,7 @@ Result<void> open_state(const std::string& name, bool lenient, Checkpoint::State
   choose_dialect(state);
   RQ_CHECK(resolve(state, lenient));
   collect_dense(state);
-  find_everything(state);
+  RQ_CHECK(find_everything(state));
   if (!lenient) RQ_CHECK(refuse_fatal(state));
   return {};
 }

@@ -35,6 +35,8 @@ struct EngineRange {
   std::vector<std::string> versions;
 };
 std::vector<EngineRange> known_ranges();
+// kUsage for an engine that is not known.
+Result<EngineRange> range_of(const std::string& engine);
 
 enum class Verdict { kYes, kNo, kUnknown };
 std::string_view name_of(Verdict verdict);

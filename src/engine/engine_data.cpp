@@ -107,6 +107,16 @@ Result<std::shared_ptr<const EngineData>> load_engine(const EngineId& id) {
   return loaded.emplace(key, std::move(data)).first->second;
 }
 
+Result<EngineRange> range_of(const std::string& engine) {
+  RQ_TRY(const auto file, file_of_engine(engine));
+  auto versions = file->versions_of(*file->build(engine));
+  if (versions.empty()) return usage("no data on an engine named " + in_quotes(engine));
+  return EngineRange{.engine = engine,
+                     .oldest = versions.front(),
+                     .newest = versions.back(),
+                     .versions = std::move(versions)};
+}
+
 std::vector<EngineRange> known_ranges() {
   std::vector<EngineRange> out;
   for (const std::string_view stem : engine_files()) {

@@ -56,12 +56,9 @@ std::string to_text(const VersionSpan& span) {
 
 Result<EngineRow> judge_versions(const Subject& subject, const std::string& engine,
                                  const Device& device) {
-  const auto ranges = known_ranges();
-  const auto range = std::find_if(ranges.begin(), ranges.end(),
-                                  [&](const EngineRange& r) { return r.engine == engine; });
-  if (range == ranges.end()) return usage("no data on an engine named " + in_quotes(engine));
+  RQ_TRY(const EngineRange range, range_of(engine));
   const Reduced reduced = reduce(subject);
-  RQ_TRY(auto rows, judge_all(reduced.subject(subject), {&*range, 1}, device));
+  RQ_TRY(auto rows, judge_all(reduced.subject(subject), {&range, 1}, device));
   return std::move(rows.front());
 }
 
