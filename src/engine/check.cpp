@@ -11,6 +11,8 @@ namespace requant {
 
 namespace {
 
+constexpr std::string_view kCannotTell = "cannot tell: ";
+
 bool is_plain(std::string_view path) {
   return std::all_of(path.begin(), path.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -50,7 +52,7 @@ Finding finding_of(const Judgement& judgement, const Judged& judged) {
   finding.severity = rejects(judgement) && certain ? Severity::kError : Severity::kWarning;
   finding.rule = judgement.rule;
   finding.where = judgement.where;
-  finding.message = (certain ? "" : "cannot tell: ") + judgement.reason;
+  finding.message = (certain ? "" : std::string(kCannotTell)) + judgement.reason;
   finding.expected = judgement.expected;
   finding.observed = printable(judgement.observed, 1024);
   finding.evidence = judgement.src;
@@ -95,8 +97,13 @@ std::string summary_of(const CheckReport& report) {
     return text;
   }
   const Finding& first = report.findings.front();
-  if (report.verdict == Verdict::kUnknown)
-    return "whether " + engine + " loads it is not known: " + first.why;
+  if (report.verdict == Verdict::kUnknown) {
+    const auto hanging = std::ranges::find_if(report.findings, [](const Finding& finding) {
+      return finding.message.starts_with(kCannotTell);
+    });
+    const bool told = hanging != report.findings.end();
+    return "whether " + engine + " loads it is not known: " + (told ? hanging->why : first.why);
+  }
   return engine + " does not load it: " + first.message;
 }
 

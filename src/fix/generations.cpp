@@ -1,4 +1,5 @@
-// The keys of transformers 4 beside those of transformers 5.
+// The keys of transformers 4 beside those of transformers 5, and no key of compressed-tensors that
+// an older one refuses and that says nothing.
 
 #include <optional>
 
@@ -34,6 +35,20 @@ void add_dtype(Json& config) {
   }
 }
 
+void drop_null_keys(Json& block) {
+  Json* groups = block.find("config_groups");
+  if (groups == nullptr) return;
+  for (auto& [name, group] : groups->members()) {
+    for (const std::string_view part : kCtArguments) {
+      Json* arguments = group.find(part);
+      for (const std::string_view key : kNewerCtKeys) {
+        const Json* value = arguments == nullptr ? nullptr : arguments->find(key);
+        if (value != nullptr && value->is_null()) arguments->erase(key);
+      }
+    }
+  }
+}
+
 Result<void> apply(RepairScene& scene) {
   Json& config = scene.documents.config();
   const auto mend = [&](Json& part) {
@@ -49,6 +64,8 @@ Result<void> apply(RepairScene& scene) {
   if (tokenizer != nullptr && scene.any({"drift.tokenizer-class"})) {
     tokenizer->set("tokenizer_class", "PreTrainedTokenizerFast");
   }
+  Json* block = scene.block();
+  if (block != nullptr && scene.any({"drift.null-keys"})) drop_null_keys(*block);
   return {};
 }
 
@@ -57,7 +74,7 @@ Result<void> apply(RepairScene& scene) {
 extern const Repair k_repair_generations;
 const Repair k_repair_generations = {
     .name = "generations",
-    .answers = "drift.rope drift.num-experts drift.dtype drift.tokenizer-class",
+    .answers = "drift.rope drift.num-experts drift.dtype drift.tokenizer-class drift.null-keys",
     .apply = apply,
 };
 

@@ -11,7 +11,8 @@ constexpr std::string_view kLists[] = {"ignore",  "modules_to_not_convert", "ign
 Result<void> apply(RepairScene& scene) {
   if (!scene.any({"config.stale-ignore", "config.stale-exclusion", "config.substring-exclusion",
                   "config.excluded-but-quantised", "config.ignored-but-quantised",
-                  "config.targeted-but-dense", "config.targeted-router"})) {
+                  "config.targeted-but-dense", "config.targeted-router",
+                  "config.unlisted-tied-head"})) {
     return {};
   }
   Json* block = scene.block();
@@ -37,7 +38,7 @@ const Repair k_repair_lists = {
     .answers =
         "config.stale-ignore config.stale-exclusion config.substring-exclusion "
         "config.excluded-but-quantised config.ignored-but-quantised "
-        "config.targeted-but-dense config.targeted-router",
+        "config.targeted-but-dense config.targeted-router config.unlisted-tied-head",
     .apply = apply,
 };
 

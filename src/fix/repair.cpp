@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "checkpoint/tied_head.h"
 #include "dialect/resolve.h"
 
 namespace requant {
@@ -26,6 +27,7 @@ struct Request {
       if (!dense.is_weight || !is_linear_like(dense.place.role)) continue;
       unquantized.push_back({dense.module, dense.place, Scheme::dense(dense.tensor->dtype)});
     }
+    add_tied_head(checkpoint, quantized, unquantized);
   }
   ConfigRequest of(const Checkpoint& checkpoint) const {
     return {.config = checkpoint.config(),

@@ -19,42 +19,6 @@ struct Request {
   std::vector<TargetWeight> unquantized;
 };
 
-// The name of the head that no file holds because it is the embedding; empty: not known.
-std::string head_beside(std::string_view embedding, const Architecture& architecture) {
-  constexpr std::string_view kHead = "lm_head";
-  if (!architecture.known()) return std::string(kHead);
-  for (std::size_t dot = embedding.rfind('.'); dot != std::string_view::npos && dot > 0;
-       dot = embedding.rfind('.', dot - 1)) {
-    std::string name = std::string(embedding.substr(0, dot + 1)).append(kHead);
-    if (architecture.describes(name)) return name;
-  }
-  return std::string(architecture.describes(kHead) ? kHead : "");
-}
-
-// Readers quantise each Linear of the model that a list does not name, a tied head too, and then
-// miss its scales.
-void add_tied_head(const Checkpoint& checkpoint, Request& request) {
-  const auto is_head = [](const TargetWeight& weight) {
-    return weight.place.role == Role::kLmHead && weight.place.layer < 0;
-  };
-  const Architecture& architecture = checkpoint.architecture();
-  if (!ties_embeddings(checkpoint.config(), architecture) ||
-      std::ranges::any_of(request.quantized, is_head) ||
-      std::ranges::any_of(request.unquantized, is_head)) {
-    return;
-  }
-  for (const DenseTensor& tensor : checkpoint.dense()) {
-    const bool is_embedding = tensor.place.role == Role::kEmbedding && tensor.is_weight &&
-                              tensor.place.tower == Tower::kLanguage;
-    if (!is_embedding) continue;
-    std::string head = head_beside(tensor.module, architecture);
-    if (head.empty()) return;
-    const Module place = architecture.module(head, 2);
-    request.unquantized.push_back({std::move(head), place, Scheme::dense(tensor.tensor->dtype)});
-    return;
-  }
-}
-
 Request weights_of(const Checkpoint& checkpoint, const Plan& plan) {
   Request request;
   request.quantized.reserve(plan.target_weights.size());
@@ -66,7 +30,7 @@ Request weights_of(const Checkpoint& checkpoint, const Plan& plan) {
     request.unquantized.push_back(
         {tensor.module, tensor.place, Scheme::dense(tensor.tensor->dtype)});
   }
-  add_tied_head(checkpoint, request);
+  add_tied_head(checkpoint, request.quantized, request.unquantized);
   return request;
 }
 
@@ -92,15 +56,6 @@ void set_dtype(Json& config, const Architecture& architecture, DType dtype) {
 }
 
 }  // namespace
-
-bool ties_embeddings(const Json& config, const Architecture& architecture) {
-  for (const std::string& key : architecture.language_config_keys()) {
-    const Json* value = config.at({key, "tie_word_embeddings"});
-    if (value != nullptr) return value->as_bool().value_or(false);
-  }
-  const Json* value = config.find("tie_word_embeddings");
-  return value != nullptr && value->as_bool().value_or(false);
-}
 
 Result<Json> edit_config(const Checkpoint& checkpoint, const Plan& plan) {
   Json config = with_sizes(checkpoint, plan.grown);

@@ -2,12 +2,10 @@
 
 #include "arch/architecture.h"
 #include "base/json.h"
+#include "checkpoint/tied_head.h"
 #include "plan/plan.h"
 
 namespace requant {
-
-// True when the language model's config says that the output layer is the embedding.
-bool ties_embeddings(const Json& config, const Architecture& architecture);
 
 // The source's config.json with quantization_config at the top level, and nowhere else; everything
 // else stays as it was, but for the dtype of a model that is no longer quantised.

@@ -4,7 +4,6 @@
 #include <array>
 #include <optional>
 
-#include "base/text.h"
 #include "engine/check.h"
 #include "plan/plan.h"
 #include "plan/receipt.h"
@@ -193,10 +192,12 @@ Result<Plan> make_plan_for(const Checkpoint& checkpoint, std::string_view engine
     RQ_CHECK(search_all(checkpoint, request, id, false, search));
   }
   if (!search.best) {
-    std::vector<std::string> whys;
-    for (const Alternative& one : search.considered) whys.push_back(one.form + ": " + one.why);
-    return refused(fmt::format("nothing that requant can write is known to run on {}: {}", engine,
-                               join(whys, "; ")));
+    std::string whys;
+    for (const Alternative& one : search.considered) {
+      whys += fmt::format("\n  {:<22} {}", one.form, one.why);
+    }
+    return refused(
+        fmt::format("nothing that requant can write is known to run on {}{}", engine, whys));
   }
   search.best->considered = std::move(search.considered);
   return *std::move(search.best);

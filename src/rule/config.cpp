@@ -43,6 +43,12 @@ void look_for_stale_targets(RuleRun& run) {
   }
 }
 
+void look_for_unlisted_tied_head(RuleRun& run) {
+  const std::string head = unlisted_tied_head(run.checkpoint());
+  if (head.empty()) return;
+  run.add(printable(head), "is tied to the embedding, a target, and not in 'ignore'");
+}
+
 struct SideFile {
   std::string_view name;
   std::string_view dialects;  // whose file it is
@@ -284,6 +290,12 @@ constexpr auto kRules = std::to_array<Rule>({
      .repair = "requant convert --to compressed-tensors writes the groups from the tensors",
      .threads = "vllm PR #12617, #31623",
      .look = look_for_stale_targets},
+    {.id = "config.unlisted-tied-head",
+     .severity = Severity::kWarning,
+     .text = "`ignore` does not name the head that is tied to the embedding.",
+     .why = "readers that build the head as a target look for its scales: it answers garbage",
+     .repair = kFixList,
+     .look = look_for_unlisted_tied_head},
     {.id = "config.stale-side-file",
      .severity = Severity::kWarning,
      .text = "A side file states another quantisation than config.json and the tensors.",

@@ -198,6 +198,17 @@ void add_lists(std::vector<RuleCase>& cases) {
       with_entry("config.stale-ignore", {30}, ct, "ignore", "model.visual.blocks.0.attn.linear"));
   cases.push_back(
       with_entry("config.stale-ignore", {31}, ct, "ignore", "visual.blocks.0.attn.qkv_proj"));
+  cases.push_back({.rule = "config.unlisted-tied-head",
+                   .threads = {},
+                   .clean =
+                       [] {
+                         Tiny tiny = ct();
+                         tiny.tensors.erase("lm_head.weight");
+                         tiny.config.set("tie_word_embeddings", true);
+                         return tiny;
+                       },
+                   .damage = [](Tiny& tiny) { tiny.block().set("ignore", Json::array()); },
+                   .says = "lm_head"});
   cases.push_back(with_entry("config.stale-ignore", {32}, ct, "ignore", "re:visual.*"));
   cases.push_back(with_entry("config.stale-ignore", {33}, ct, "ignore", "re:.*vision_tower.*"));
   cases.push_back(with_entry("config.stale-exclusion", {33, 34}, awq, "modules_to_not_convert",

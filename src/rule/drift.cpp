@@ -1,5 +1,5 @@
-// What one generation of transformers writes and the other does not read. Nothing of this fails
-// loudly but the tokenizer.
+// What one generation of a library writes and the other does not read. Of transformers nothing
+// fails loudly but the tokenizer.
 
 #include "rule/drift.h"
 
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "dialect/dialect.h"
 #include "rule/beside.h"
 #include "rule/run.h"
 
@@ -90,6 +91,18 @@ void look_at_tokenizer(RuleRun& run) {
       fmt::format("'tokenizer_class' is {}, which transformers 4 does not have", in_quotes(*text)));
 }
 
+void look_at_null_keys(RuleRun& run) {
+  const Checkpoint& checkpoint = run.checkpoint();
+  if (checkpoint.dialect().name != "compressed-tensors") return;
+  for (const ConfigBlock& block :
+       find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
+    const std::string key = newer_null_key(*block.block);
+    if (key.empty()) continue;
+    run.add("config.json",
+            fmt::format("'{}' has {} and others that are null", name_of(block), in_quotes(key)));
+  }
+}
+
 constexpr std::string_view kBoth = "requant fix SRC -o OUT writes both generations' keys";
 
 constexpr auto kRules = std::to_array<Rule>({
@@ -117,6 +130,13 @@ constexpr auto kRules = std::to_array<Rule>({
      .why = "transformers 4 stops with: Tokenizer class TokenizersBackend does not exist",
      .repair = "requant fix SRC -o OUT names PreTrainedTokenizerFast, which both know",
      .look = look_at_tokenizer},
+    {.id = "drift.null-keys",
+     .severity = Severity::kInfo,
+     .text = "Keys that compressed-tensors 0.13 brought stand in the block and say nothing.",
+     .why = "compressed-tensors 0.11 and 0.12, and engines that pin them, refuse keys that they do "
+            "not know, null or not",
+     .repair = "requant fix SRC -o OUT drops them",
+     .look = look_at_null_keys},
 });
 
 }  // namespace
@@ -148,10 +168,25 @@ bool lacks_num_experts(const Json& config) {
          config.find("num_local_experts") != nullptr && config.find("num_experts") == nullptr;
 }
 
+std::string newer_null_key(const Json& block) {
+  const Json* groups = block.find("config_groups");
+  if (groups == nullptr) return {};
+  for (const auto& [name, group] : groups->members()) {
+    for (const std::string_view part : kCtArguments) {
+      const Json* arguments = group.find(part);
+      for (const std::string_view key : kNewerCtKeys) {
+        const Json* value = arguments == nullptr ? nullptr : arguments->find(key);
+        if (value != nullptr && value->is_null()) return std::string(key);
+      }
+    }
+  }
+  return {};
+}
+
 extern const RuleFamily k_rules_drift;
 const RuleFamily k_rules_drift = {
     .name = "drift",
-    .text = "what one generation of transformers writes and the other does not read",
+    .text = "what one generation of a library writes and the other does not read",
     .rules = kRules,
 };
 

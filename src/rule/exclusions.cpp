@@ -4,6 +4,8 @@
 #include <optional>
 #include <unordered_set>
 
+#include "checkpoint/tied_head.h"
+#include "dialect/ct_config.h"
 #include "dialect/module_list.h"
 #include "dialect/name_rules.h"
 #include "dialect/resolve.h"
@@ -136,6 +138,32 @@ std::vector<Exclusion> stale_targets(const Checkpoint& checkpoint) {
     }
   }
   return stale;
+}
+
+std::string unlisted_tied_head(const Checkpoint& checkpoint) {
+  if (checkpoint.dialect().name != "compressed-tensors" || checkpoint.weights().empty()) return {};
+  const std::string head = tied_head(checkpoint);
+  const auto is_head = [](const auto& stored) {
+    return stored.place.role == Role::kLmHead && stored.place.layer < 0;
+  };
+  if (head.empty() || std::ranges::any_of(checkpoint.weights(), is_head) ||
+      std::ranges::any_of(checkpoint.dense(), is_head)) {
+    return {};
+  }
+  for (const ConfigBlock& block :
+       find_config_blocks(checkpoint.config(), checkpoint.architecture())) {
+    const auto config = parse_ct_config(*block.block);
+    if (!config) continue;
+    const auto covers = [&](const NameRules& rules) {
+      const auto hit = rules.find(head, "Linear");
+      return hit && hit->has_value();
+    };
+    const auto takes = [&](const CtGroup& group) {
+      return group.quantises && covers(group.targets);
+    };
+    if (!covers(config->ignore) && std::ranges::any_of(config->groups, takes)) return head;
+  }
+  return {};
 }
 
 }  // namespace requant

@@ -35,4 +35,8 @@ class Exclusions {
 // load under that name.
 std::vector<Exclusion> stale_targets(const Checkpoint& checkpoint);
 
+// The head that is tied to the embedding where compressed-tensors' `targets` cover it, `ignore`
+// does not, and no file holds it quantised; else empty.
+std::string unlisted_tied_head(const Checkpoint& checkpoint);
+
 }  // namespace requant

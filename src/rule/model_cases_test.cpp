@@ -228,6 +228,14 @@ void add_drift(std::vector<RuleCase>& cases) {
                      "TokenizersBackend",
                      options});
   }
+  cases.push_back({"drift.null-keys",
+                   {},
+                   int4,
+                   [](Tiny& tiny) {
+                     Json& group = tiny.block().find("config_groups")->members().front().second;
+                     group.find("weights")->set("zp_dtype", Json());
+                   },
+                   "zp_dtype"});
 }
 
 Tiny auto_round() {
