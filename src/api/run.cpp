@@ -1,0 +1,214 @@
+#include "requant/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/json.h"
+#include "base/threads.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+namespace requant {
+namespace {
+
+constexpr std::size_t kPiece = 128;     // tokens that go through the model together
+constexpr std::size_t kHeadPiece = 32;  // of which logits are held at once
+
+Result<Model> load_model(const Checkpoint& checkpoint, const RunOptions& options) {
+  return Model::load(checkpoint,
+                     options.round_inputs ? InputRounding::kStated : InputRounding::kNone);
+}
+
+// The hidden states of all tokens, in pieces.
+Result<std::vector<float>> hidden_states(const Model& model, std::span<const std::uint32_t> tokens,
+                                         SequenceCache& cache) {
+  std::vector<float> states;
+  for (std::size_t at = 0; at < tokens.size(); at += kPiece) {
+    const auto piece = tokens.subspan(at, std::min(kPiece, tokens.size() - at));
+    RQ_TRY(const std::vector<float> own, model.hidden(piece, cache));
+    states.insert(states.end(), own.begin(), own.end());
+  }
+  return states;
+}
+
+// Negative log-likelihood of `token`.
+double surprise(std::span<const float> logits, std::uint32_t token) {
+  const double most = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - most);
+  return most + std::log(sum) - static_cast<double>(logits[token]);
+}
+
+// The sum over the tokens of a window but its first.
+Result<double> window_surprise(const Model& model, std::span<const std::uint32_t> tokens) {
+  SequenceCache cache;
+  RQ_TRY(const std::vector<float> states, hidden_states(model, tokens, cache));
+  const std::size_t width = states.size() / tokens.size();
+  double sum = 0;
+  for (std::size_t at = 0; at + 1 < tokens.size(); at += kHeadPiece) {
+    const std::size_t count = std::min(kHeadPiece, tokens.size() - 1 - at);
+    const auto values = model.logits(std::span(states).subspan(at * width, count * width));
+    const std::size_t vocabulary = values.size() / count;
+    for (std::size_t i = 0; i < count; ++i) {
+      sum += surprise(std::span(values).subspan(i * vocabulary, vocabulary), tokens[at + i + 1]);
+    }
+  }
+  return sum;
+}
+
+void add_ids(const Json* value, std::vector<std::uint32_t>& ids) {
+  if (value == nullptr) return;
+  if (const auto one = value->as_uint()) ids.push_back(static_cast<std::uint32_t>(*one));
+  for (const Json& item : value->items()) add_ids(&item, ids);
+}
+
+// Tokens that end a text, as generation_config.json and config.json have them.
+std::vector<std::uint32_t> end_tokens(const Checkpoint& checkpoint) {
+  std::vector<std::uint32_t> ids;
+  const std::string name = "generation_config.json";
+  if (checkpoint.folder().has(name)) {
+    const auto file = checkpoint.folder().open(name);
+    const auto bytes = file ? read_small_file(*file, 1 << 20) : Result<Bytes>(file.error());
+    if (bytes) {
+      if (const auto json = parse_json(bytes->text())) add_ids(json->find("eos_token_id"), ids);
+    }
+  }
+  add_ids(checkpoint.config().find("eos_token_id"), ids);
+  for (const std::string& key : checkpoint.architecture().language_config_keys()) {
+    const Json* own = checkpoint.config().find(key);
+    if (own != nullptr) add_ids(own->find("eos_token_id"), ids);
+  }
+  return ids;
+}
+
+// Text that further tokens will not change: the beginning of a character is held back.
+std::string_view settled(std::string_view text) {
+  constexpr std::string_view kBroken = "\uFFFD";
+  while (text.ends_with(kBroken)) text.remove_suffix(kBroken.size());
+  return text;
+}
+
+Json ids_json(std::span<const std::uint32_t> ids) {
+  Json list = Json::array();
+  for (const std::uint32_t id : ids) list.append(std::uint64_t{id});
+  return list;
+}
+
+}  // namespace
+
+Result<Logits> logits(const RunOptions& options, std::span<const std::uint32_t> tokens) {
+  return or_out_of_memory([&]() -> Result<Logits> {
+    if (options.threads > 0) set_thread_limit(options.threads);
+    if (tokens.empty()) return usage("no tokens");
+    RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(options.source));
+    RQ_TRY(const Model model, load_model(checkpoint, options));
+    SequenceCache cache;
+    RQ_TRY(const std::vector<float> states, hidden_states(model, tokens, cache));
+    Logits result;
+    result.vocabulary = model.vocabulary();
+    result.values = model.logits(states);
+    return result;
+  });
+}
+
+Result<PerplexityReport> perplexity(
+    const RunOptions& options, std::string_view text, std::uint64_t window,
+    const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  return or_out_of_memory([&]() -> Result<PerplexityReport> {
+    if (options.threads > 0) set_thread_limit(options.threads);
+    if (window < 2) return usage("a window is at least 2 tokens");
+    RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(options.source));
+    RQ_TRY(const Tokenizer tokenizer, Tokenizer::open(checkpoint.folder()));
+    RQ_TRY(const auto ids, tokenizer.encode(text, SpecialTokens::kLeave));
+    if (ids.size() < 2) return usage("a text of at least 2 tokens is needed");
+    RQ_TRY(const Model model, load_model(checkpoint, options));
+    PerplexityReport report{.tokens = ids.size()};
+    double sum = 0;
+    for (std::size_t at = 0; at + 1 < ids.size(); at += window) {
+      const auto own = std::span(ids).subspan(at, std::min<std::size_t>(window, ids.size() - at));
+      RQ_TRY(const double part, window_surprise(model, own));
+      sum += part;
+      report.windows += 1;
+      report.scored += own.size() - 1;
+      if (progress) progress(at + own.size(), ids.size());
+    }
+    report.mean = sum / static_cast<double>(report.scored);
+    report.perplexity = std::exp(report.mean);
+    return report;
+  });
+}
+
+Result<Continuation> continue_text(const RunOptions& options, std::string_view prompt,
+                                   std::uint64_t max_tokens,
+                                   const std::function<void(std::string_view)>& on_text) {
+  return or_out_of_memory([&]() -> Result<Continuation> {
+    if (options.threads > 0) set_thread_limit(options.threads);
+    RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(options.source));
+    RQ_TRY(const Tokenizer tokenizer, Tokenizer::open(checkpoint.folder()));
+    Continuation result;
+    RQ_TRY(result.prompt, tokenizer.encode(prompt, SpecialTokens::kAdd));
+    if (result.prompt.empty()) return usage("a prompt of no tokens");
+    RQ_TRY(const Model model, load_model(checkpoint, options));
+    const std::vector<std::uint32_t> ends = end_tokens(checkpoint);
+    SequenceCache cache;
+    RQ_TRY(std::vector<float> states, hidden_states(model, result.prompt, cache));
+    std::size_t told = 0;
+    while (result.ids.size() < max_tokens) {
+      const std::size_t width = states.size() / (result.ids.empty() ? result.prompt.size() : 1);
+      const auto scores = model.logits(std::span<const float>(states).last(width));
+      const auto next =
+          static_cast<std::uint32_t>(std::ranges::max_element(scores) - scores.begin());
+      result.ended = std::ranges::find(ends, next) != ends.end();
+      if (result.ended) break;
+      result.ids.push_back(next);
+      RQ_TRY(result.text, tokenizer.decode(result.ids, SpecialTokens::kLeave));
+      const std::string_view text = settled(result.text);
+      if (on_text && text.size() > told) {
+        on_text(text.substr(told));
+        told = text.size();
+      }
+      RQ_TRY(states, model.hidden(std::span(&next, 1), cache));
+    }
+    if (on_text && result.text.size() > told) on_text(std::string_view(result.text).substr(told));
+    return result;
+  });
+}
+
+std::string to_json(const Logits& logits, std::span<const std::uint32_t> tokens) {
+  Json rows = Json::array();
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    Json row = Json::array();
+    for (std::size_t i = 0; i < logits.vocabulary; ++i) {
+      row.append(Json::number(fmt::format("{}", logits.values[t * logits.vocabulary + i])));
+    }
+    rows.append(std::move(row));
+  }
+  const Json json = Json::object({{"schema", "requant/logits/1"},
+                                  {"tokens", ids_json(tokens)},
+                                  {"vocabulary", static_cast<std::uint64_t>(logits.vocabulary)},
+                                  {"logits", std::move(rows)}});
+  return json.dump() + "\n";
+}
+
+std::string to_json(const PerplexityReport& report) {
+  const Json json = Json::object({{"schema", "requant/perplexity/1"},
+                                  {"tokens", report.tokens},
+                                  {"windows", report.windows},
+                                  {"scored", report.scored},
+                                  {"mean", report.mean},
+                                  {"perplexity", report.perplexity}});
+  return json.dump(2) + "\n";
+}
+
+std::string to_json(const Continuation& continuation) {
+  const Json json = Json::object({{"schema", "requant/run/1"},
+                                  {"prompt", ids_json(continuation.prompt)},
+                                  {"ids", ids_json(continuation.ids)},
+                                  {"text", continuation.text},
+                                  {"ended", continuation.ended}});
+  return json.dump(2) + "\n";
+}
+
+}  // namespace requant
