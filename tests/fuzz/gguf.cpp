@@ -18,8 +18,8 @@ void check(const Source& source, std::uint64_t file_bytes) {
     require(tensor.offset <= file_bytes && tensor.bytes <= file_bytes - tensor.offset,
             "a tensor lies in the file");
     places.emplace_back(tensor.offset, tensor.bytes);
-    if (!tensor.encoding.empty()) {
-      const GgmlType* type = ggml_type(tensor.encoding);
+    if (!tensor.encoding().empty()) {
+      const GgmlType* type = ggml_type(tensor.encoding());
       require(type != nullptr && tensor.shape.back() % type->block_bytes == 0, "whole blocks");
     }
     require(source.find(tensor.name) == &tensor, "a tensor is found by its name");
