@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 READERS = ("src/container/*.cpp", "src/container/*.h", "src/remote/*.cpp", "src/base/bytes.cpp", "src/base/file.cpp")
-NOT_READERS = re.compile(r"_test\.cpp$|/writer\.|/safetensors_layout\.cpp$|/checked\.h$")
+NOT_READERS = re.compile(r"_test\.cpp$|/writer\.|/safetensors_layout\.cpp$|/gguf_file\.cpp$|/checked\.h$")
 NUMBER = r"(?:\w*_)?(?:alignment|begin|bits|bytes|count|end|extent|kept|left|length|number|offset|position|rank|shape|size|step|strides?|value|width)s?_?"
 OPERAND = rf"\b{NUMBER}(?:\(\)|\[\w+\]|\.back\(\)|\.size\(\))*"
 BINARY = r"(?:\+|\*|<<)"

@@ -6,6 +6,7 @@
 #include "container/container.h"
 #include "dialect/dialect.h"
 #include "dialect/recognised_only.h"
+#include "dialect/weight_file.h"
 
 namespace requant {
 namespace {
@@ -21,12 +22,14 @@ std::vector<FormatInfo> formats() {
   std::vector<FormatInfo> out;
   for (const Container* container : containers()) {
     out.push_back({"container", std::string(container->name), std::string(container->long_name),
-                   container->read_header != nullptr, container->name == "safetensors",
+                   container->read_header != nullptr,
+                   container->name == "safetensors" || container->name == "gguf",
                    std::string(container->source)});
   }
   for (const Dialect* dialect : dialects()) {
     out.push_back({"dialect", std::string(dialect->name), std::string(dialect->long_name),
-                   can_read(dialect), dialect->quantization_config != nullptr,
+                   can_read(dialect),
+                   dialect->quantization_config != nullptr || weight_file_of(*dialect) != nullptr,
                    std::string(dialect->source)});
   }
   for (const Codec* codec : codecs()) {

@@ -14,6 +14,7 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 constexpr std::string_view kLayer = "{layer}";
+constexpr std::string_view kExpert = "{expert}";
 
 std::string text_of(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
@@ -24,6 +25,14 @@ std::string first_of(const Json& json, std::string_view key) {
   const Json* list = json.find(key);
   if (list == nullptr || list->items().empty()) return {};
   return std::string(list->items().front().as_string().value_or(""));
+}
+
+std::vector<std::string> texts_of(const Json& json, std::string_view key) {
+  std::vector<std::string> texts;
+  const Json* list = json.find(key);
+  if (list == nullptr) return texts;
+  for (const Json& item : list->items()) texts.emplace_back(item.as_string().value_or(""));
+  return texts;
 }
 
 void add_pairs(const Json& json, std::string_view key, Pairs& pairs) {
@@ -67,53 +76,89 @@ std::map<std::string, GgufFamily, std::less<>> read_families() {
     const Json* gguf = json.find("gguf");
     if (gguf == nullptr) continue;
     GgufFamily family;
+    family.architecture = text_of(*gguf, "architecture");
     family.model_type = first_of(json, "model_types");
+    family.model_types = texts_of(json, "model_types");
     family.model_class = first_of(json, "architectures");
     const Json* pairs = gguf->find("rotary_pairs");
     family.rotary_pairs = pairs != nullptr && pairs->as_bool().value_or(false);
     if (const Json* values = gguf->find("values")) family.values = *values;
     add_rows(files, name, family);
-    families.emplace(text_of(*gguf, "architecture"), std::move(family));
+    std::string architecture = family.architecture;
+    families.emplace(std::move(architecture), std::move(family));
   }
   return families;
 }
 
-// The layer's number where `name` is as the pattern says; "" for a pattern without one.
-std::optional<std::string> match(std::string_view pattern, std::string_view name) {
-  const std::size_t at = pattern.find(kLayer);
-  if (at == std::string_view::npos) {
-    return pattern == name ? std::optional<std::string>("") : std::nullopt;
+const auto& families() {
+  static const auto kFamilies = read_families();
+  return kFamilies;
+}
+
+// The numbers that stand in `name` where `pattern` has "{layer}" and "{expert}"; nothing where the
+// two differ elsewhere.
+struct Numbers {
+  std::string layer;
+  std::string expert;
+};
+std::optional<Numbers> match(std::string_view pattern, std::string_view name) {
+  Numbers numbers;
+  while (!pattern.empty()) {
+    const bool is_layer = pattern.starts_with(kLayer);
+    if (!is_layer && !pattern.starts_with(kExpert)) {
+      if (name.empty() || name.front() != pattern.front()) return std::nullopt;
+      pattern.remove_prefix(1);
+      name.remove_prefix(1);
+      continue;
+    }
+    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+    if (digits == 0) return std::nullopt;
+    (is_layer ? numbers.layer : numbers.expert) = name.substr(0, digits);
+    pattern.remove_prefix(is_layer ? kLayer.size() : kExpert.size());
+    name.remove_prefix(digits);
   }
-  const std::string_view before = pattern.substr(0, at);
-  const std::string_view after = pattern.substr(at + kLayer.size());
-  if (name.size() <= before.size() + after.size() || !name.starts_with(before) ||
-      !name.ends_with(after)) {
-    return std::nullopt;
-  }
-  const std::string_view number =
-      name.substr(before.size(), name.size() - before.size() - after.size());
-  const bool is_number = number.find_first_not_of("0123456789") == std::string_view::npos;
-  return is_number ? std::optional(std::string(number)) : std::nullopt;
+  return name.empty() ? std::optional(std::move(numbers)) : std::nullopt;
+}
+
+std::string with_layer(std::string module, const std::string& layer) {
+  const std::size_t at = module.find(kLayer);
+  if (at != std::string::npos) module.replace(at, kLayer.size(), layer);
+  return module;
 }
 
 }  // namespace
 
 std::optional<std::string> GgufFamily::module_of(std::string_view name) const {
   for (const auto& [pattern, own] : modules) {
-    const auto layer = match(pattern, name);
-    if (!layer) continue;
-    std::string module = own;
-    const std::size_t at = module.find(kLayer);
-    if (at != std::string::npos) module.replace(at, kLayer.size(), *layer);
-    return module;
+    if (const auto numbers = match(pattern, name)) return with_layer(own, numbers->layer);
+  }
+  return std::nullopt;
+}
+
+std::optional<GgufFamily::Name> GgufFamily::name_of(std::string_view module) const {
+  constexpr std::size_t kMostDigits = 9;
+  for (const auto& [pattern, own] : modules) {
+    const auto numbers = match(own, module);
+    if (!numbers || numbers->expert.size() > kMostDigits) continue;
+    Name name{.module = with_layer(pattern, numbers->layer)};
+    if (!numbers->expert.empty()) name.expert = std::stoll(numbers->expert);
+    return name;
   }
   return std::nullopt;
 }
 
 const GgufFamily* find_gguf_family(std::string_view architecture) {
-  static const auto kFamilies = read_families();
-  const auto found = kFamilies.find(architecture);
-  return found == kFamilies.end() ? nullptr : &found->second;
+  const auto found = families().find(architecture);
+  return found == families().end() ? nullptr : &found->second;
+}
+
+const GgufFamily* find_gguf_family_of(std::string_view model_type) {
+  for (const auto& [name, family] : families()) {
+    if (std::ranges::find(family.model_types, model_type) != family.model_types.end()) {
+      return &family;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace requant

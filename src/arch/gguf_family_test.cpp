@@ -28,5 +28,23 @@ TEST(GgufFamily, InheritsNamesButNotTheOrderOfRows) {
   EXPECT_EQ(find_gguf_family("mamba"), nullptr);
 }
 
+TEST(GgufFamily, NamesModulesAsLlamaCppDoes) {
+  const GgufFamily* llama = find_gguf_family_of("mistral");
+  ASSERT_EQ(llama, find_gguf_family("llama"));
+  const auto query = llama->name_of("model.layers.12.self_attn.q_proj");
+  ASSERT_TRUE(query);
+  EXPECT_EQ(query->module, "blk.12.attn_q");
+  EXPECT_EQ(query->expert, -1);
+  EXPECT_FALSE(llama->name_of("model.layers.12.self_attn.rotary_emb"));
+  const GgufFamily* moe = find_gguf_family_of("qwen3_moe");
+  ASSERT_NE(moe, nullptr);
+  const auto expert = moe->name_of("model.layers.3.mlp.experts.17.up_proj");
+  ASSERT_TRUE(expert);
+  EXPECT_EQ(expert->module, "blk.3.ffn_up_exps");
+  EXPECT_EQ(expert->expert, 17);
+  EXPECT_FALSE(moe->name_of("model.layers.3.mlp.experts.x.up_proj"));
+  EXPECT_EQ(find_gguf_family_of("falcon"), nullptr);
+}
+
 }  // namespace
 }  // namespace requant

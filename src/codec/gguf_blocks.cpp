@@ -105,6 +105,63 @@ class Filling {
   std::optional<Part> codes_, scales_, minima_, outer_, outer_minima_;
 };
 
+// The tensor as bytes, for numbers on a grid of the weight; nullptr where it is another's.
+Result<const std::uint8_t*> bytes_on(const Tensor& tensor, DType dtype, std::string_view what) {
+  if (tensor.dtype == dtype) return tensor.as<std::uint8_t>().data();
+  return refused(
+      fmt::format("its {} are {}, expected {}", what, name_of(tensor.dtype), name_of(dtype)));
+}
+
+// The parts of one block after the other.
+class Emptying {
+ public:
+  static Result<Emptying> make(const GgufType& type, const QuantizedWeight& weight) {
+    Emptying emptying;
+    const Scheme& scheme = weight.scheme;
+    const std::int64_t groups = type.elements / scheme.grid.block_cols;
+    const std::int64_t scale_bytes = info(scheme.scale_dtype).bits / 8;
+    emptying.at_.codes = weight.codes.as<std::uint8_t>().data();
+    emptying.codes_ = type.elements;
+    RQ_TRY(emptying.at_.scales, bytes_on(weight.scales, scheme.scale_dtype, "scales"));
+    emptying.scales_ = groups * scale_bytes;
+    if (scheme.offset == Offset::kMinimum) {
+      const DType dtype = scheme.outer ? DType::kI8 : scheme.scale_dtype;
+      RQ_TRY(emptying.at_.minima, bytes_on(weight.minima, dtype, "minima"));
+      emptying.minima_ = groups * info(dtype).bits / 8;
+    }
+    if (!scheme.outer) return emptying;
+    RQ_TRY(emptying.at_.outer, bytes_on(weight.outer_scales, DType::kF16, "outer scales"));
+    if (scheme.offset != Offset::kMinimum) return emptying;
+    RQ_TRY(emptying.at_.outer_minima, bytes_on(weight.outer_minima, DType::kF16, "outer minima"));
+    return emptying;
+  }
+
+  GgufParts next() {
+    const GgufParts parts = at_;
+    constexpr std::int64_t kHalf = 2;
+    at_.codes += codes_;
+    at_.scales += scales_;
+    if (at_.minima != nullptr) at_.minima += minima_;
+    if (at_.outer != nullptr) at_.outer += kHalf;
+    if (at_.outer_minima != nullptr) at_.outer_minima += kHalf;
+    return parts;
+  }
+
+ private:
+  GgufParts at_;
+  std::int64_t codes_ = 0;  // bytes of a block's
+  std::int64_t scales_ = 0;
+  std::int64_t minima_ = 0;
+};
+
+// Another table under the same name would be another weight.
+Result<void> check_codebook(const GgufType& type, const QuantizedWeight& weight) {
+  if (type.codebook == nullptr) return {};
+  RQ_TRY(const Tensor own, type.codebook());
+  if (same_bits(own, weight.codebook)) return {};
+  return refused(fmt::format("its codebook is not that of {}", type.long_name));
+}
+
 }  // namespace
 
 std::optional<Scheme> scheme_of_gguf(const GgufType& type, const WeightParts& parts) {
@@ -134,6 +191,34 @@ Result<QuantizedWeight> decode_gguf(const GgufType& type, const WeightParts& par
   std::move(filling).finish(out);
   RQ_CHECK(validate(out));
   return out;
+}
+
+Result<std::vector<PartSpec>> gguf_layout_of(const GgufType& type, std::int64_t rows,
+                                             std::int64_t cols) {
+  if (rows < 1 || cols < 1 || rows > kMaxExtent || cols > kMaxExtent || cols % type.elements != 0) {
+    return refused(fmt::format("rows of {} elements, expected whole blocks of {} for {}", cols,
+                               type.elements, type.long_name));
+  }
+  return std::vector<PartSpec>{{"weight", DType::kU8, {rows, cols / type.elements * type.bytes}}};
+}
+
+Result<WeightParts> encode_gguf(const GgufType& type, const QuantizedWeight& weight) {
+  RQ_CHECK(validate(weight));
+  if (weight.scheme != type.scheme()) {
+    return refused(fmt::format("{} cannot hold {}", type.long_name, describe(weight.scheme)));
+  }
+  RQ_CHECK(check_codebook(type, weight));
+  RQ_TRY(const auto specs, gguf_layout_of(type, weight.rows, weight.cols));
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kU8, specs.front().shape));
+  RQ_TRY(Emptying parts, Emptying::make(type, weight));
+  const std::int64_t blocks = weight.cols / type.elements;
+  std::uint8_t* block = out.as<std::uint8_t>().data();
+  for (std::int64_t i = 0; i < weight.rows * blocks; ++i, block += type.bytes) {
+    if (type.join(parts.next(), block)) continue;
+    return refused(fmt::format("[{}, {}]: {} has no room for a code or a scale from here on",
+                               i / blocks, i % blocks * type.elements, type.long_name));
+  }
+  return WeightParts{{"weight", std::move(out).finish()}};
 }
 
 }  // namespace requant

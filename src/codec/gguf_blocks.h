@@ -21,6 +21,15 @@ struct GgufBlock {
   std::uint8_t* outer_minima = nullptr;  // F16
 };
 
+// The same parts of a block that is to be written.
+struct GgufParts {
+  const std::uint8_t* codes = nullptr;
+  const std::uint8_t* scales = nullptr;
+  const std::uint8_t* minima = nullptr;
+  const std::uint8_t* outer = nullptr;
+  const std::uint8_t* outer_minima = nullptr;
+};
+
 struct GgufType {
   std::string_view codec;      // "gguf-q4_k"
   std::string_view long_name;  // "ggml Q4_K"
@@ -29,6 +38,9 @@ struct GgufType {
   Scheme (*scheme)() = nullptr;
   void (*split)(const std::uint8_t* block, const GgufBlock& out) = nullptr;
   Result<Tensor> (*codebook)() = nullptr;
+  // The inverse of split() for everything that split() gives. False where the type has no room for
+  // a code or a scale. nullptr: blocks are only read.
+  bool (*join)(const GgufParts& in, std::uint8_t* block) = nullptr;
 };
 
 // Whole blocks, as far as sizes tell: the container says of which type they are.
@@ -36,13 +48,19 @@ std::optional<Scheme> scheme_of_gguf(const GgufType& type, const WeightParts& pa
 Result<QuantizedWeight> decode_gguf(const GgufType& type, const WeightParts& parts,
                                     const Scheme& scheme);
 
+// kRefused for a weight of which rows are not whole blocks.
+Result<std::vector<PartSpec>> gguf_layout_of(const GgufType& type, std::int64_t rows,
+                                             std::int64_t cols);
+// Codes and scales as they are. kRefused where the type has no room for one.
+Result<WeightParts> encode_gguf(const GgufType& type, const QuantizedWeight& weight);
+
 inline constexpr std::string_view kGgufSource =
     "ggml/src/ggml-quants.c, ggml-common.h of llama-cpp-python 0.3.36; gguf-py quants.py";
 
 // The codec of a type; it is named "gguf-" and the type in lower case.
 template <const GgufType& type>
 constexpr Codec gguf_codec() {
-  return {
+  Codec codec = {
       .name = type.codec,
       .long_name = type.long_name,
       .source = kGgufSource,
@@ -52,6 +70,12 @@ constexpr Codec gguf_codec() {
       .decode = [](const WeightParts& parts,
                    const Scheme& scheme) { return decode_gguf(type, parts, scheme); },
   };
+  if (type.join == nullptr) return codec;
+  codec.layout = [](const Scheme&, std::int64_t rows, std::int64_t cols) {
+    return gguf_layout_of(type, rows, cols);
+  };
+  codec.encode = [](const QuantizedWeight& weight) { return encode_gguf(type, weight); };
+  return codec;
 }
 
 // The low byte: what is below 0 in two's complement.
@@ -63,6 +87,18 @@ inline void split_gguf_nibbles(const std::uint8_t* qs, int count, int bias, std:
     codes[j] = gguf_byte((qs[j] & 15) - bias);
     codes[count + j] = gguf_byte((qs[j] >> 4) - bias);
   }
+}
+
+// The inverse: nibbles of `code + bias`. False where one has no room.
+inline bool join_gguf_nibbles(const std::uint8_t* codes, int count, int bias, std::uint8_t* qs) {
+  int beyond = 0;
+  for (int j = 0; j < count; ++j) {
+    const int low = static_cast<std::uint8_t>(codes[j] + bias);
+    const int high = static_cast<std::uint8_t>(codes[count + j] + bias);
+    beyond |= low | high;
+    qs[j] = gguf_byte(low | high << 4);
+  }
+  return beyond < 16;
 }
 
 // A 16-bit number at an address.

@@ -9,6 +9,8 @@
 // In NVFP4, d is E4M3 without a sign, and 0x7F means 0. In IQ4_XS, sc has four bits in sl and two
 // in sh. Beside NVFP4 there may be `scale`, F32, one for each expert, which multiplies W.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "codec/gguf_blocks.h"
@@ -31,10 +33,16 @@ constexpr GgufType kMXFP4 = {.codec = "gguf-mxfp4",
                              .elements = 32,
                              .bytes = 17,
                              .scheme = mxfp4,
-                             .split = [](const std::uint8_t* block, const GgufBlock& out) {
-                               out.scales[0] = block[0];
-                               split_gguf_nibbles(block + 1, 16, 0, out.codes);
-                             }};
+                             .split =
+                                 [](const std::uint8_t* block, const GgufBlock& out) {
+                                   out.scales[0] = block[0];
+                                   split_gguf_nibbles(block + 1, 16, 0, out.codes);
+                                 },
+                             .join =
+                                 [](const GgufParts& in, std::uint8_t* block) {
+                                   block[0] = in.scales[0];
+                                   return join_gguf_nibbles(in.codes, 16, 0, block + 1);
+                                 }};
 
 Scheme nvfp4() {
   Scheme scheme = mxfp4();
@@ -52,12 +60,24 @@ void split_nvfp4(const std::uint8_t* block, const GgufBlock& out) {
   }
 }
 
+// 0x7F, which means 0, is a NaN elsewhere, and there are no scales below 0.
+bool join_nvfp4(const GgufParts& in, std::uint8_t* block) {
+  bool fits = true;
+  for (int i = 0; i < 4; ++i) {
+    block[i] = in.scales[i];
+    fits = fits && in.scales[i] < 0x7F;
+    fits = join_gguf_nibbles(in.codes + 16 * i, 8, 0, block + 4 + 8 * i) && fits;
+  }
+  return fits;
+}
+
 constexpr GgufType kNVFP4 = {.codec = "gguf-nvfp4",
                              .long_name = "ggml NVFP4",
                              .elements = 64,
                              .bytes = 36,
                              .scheme = nvfp4,
-                             .split = split_nvfp4};
+                             .split = split_nvfp4,
+                             .join = join_nvfp4};
 
 constexpr float kIq4Values[] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                 1,    13,   25,  38,  53,  69,  89,  113};
@@ -88,7 +108,12 @@ constexpr GgufType kIQ4_NL = {.codec = "gguf-iq4_nl",
                                     std::copy_n(block, 2, out.scales);
                                     split_gguf_nibbles(block + 2, 16, 0, out.codes);
                                   },
-                              .codebook = iq4_values};
+                              .codebook = iq4_values,
+                              .join =
+                                  [](const GgufParts& in, std::uint8_t* block) {
+                                    std::copy_n(in.scales, 2, block);
+                                    return join_gguf_nibbles(in.codes, 16, 0, block + 2);
+                                  }};
 
 Scheme iq4_xs() {
   Scheme scheme = iq4_nl();
@@ -107,13 +132,30 @@ void split_iq4_xs(const std::uint8_t* block, const GgufBlock& out) {
   }
 }
 
+bool join_iq4_xs(const GgufParts& in, std::uint8_t* block) {
+  std::copy_n(in.outer, 2, block);
+  std::fill_n(block + 2, 6, std::uint8_t{0});
+  bool fits = true;
+  for (int i = 0; i < 8; ++i) {
+    const int scale = static_cast<std::uint8_t>(in.scales[i] + 32);
+    fits = fits && scale < 64;
+    std::uint8_t& low = block[4 + i / 2];
+    std::uint8_t& high = block[2 + i / 4];
+    low = gguf_byte(low | (scale & 15) << i % 2 * 4);
+    high = gguf_byte(high | (scale >> 4 & 3) << 2 * (i % 4));
+    fits = join_gguf_nibbles(in.codes + 32 * i, 16, 0, block + 8 + 16 * i) && fits;
+  }
+  return fits;
+}
+
 constexpr GgufType kIQ4_XS = {.codec = "gguf-iq4_xs",
                               .long_name = "ggml IQ4_XS",
                               .elements = 256,
                               .bytes = 136,
                               .scheme = iq4_xs,
                               .split = split_iq4_xs,
-                              .codebook = iq4_values};
+                              .codebook = iq4_values,
+                              .join = join_iq4_xs};
 
 // NVFP4 with its factor: one for the whole tensor, or one for each expert.
 std::optional<OuterScale> factor_of(const WeightParts& parts) {
@@ -150,6 +192,27 @@ Result<QuantizedWeight> decode_nvfp4(const WeightParts& parts, const Scheme& sch
   return out;
 }
 
+Result<std::vector<PartSpec>> nvfp4_layout(const Scheme& scheme, std::int64_t rows,
+                                           std::int64_t cols) {
+  RQ_TRY(auto specs, gguf_layout_of(kNVFP4, rows, cols));
+  if (scheme.outer) specs.push_back({"scale", DType::kF32, {1}});
+  return specs;
+}
+
+Result<WeightParts> encode_nvfp4(const QuantizedWeight& weight) {
+  QuantizedWeight plain = weight;
+  plain.scheme.outer.reset();
+  plain.outer_scales = {};
+  RQ_TRY(WeightParts parts, encode_gguf(kNVFP4, plain));
+  if (!weight.scheme.outer) return parts;
+  RQ_CHECK(validate(weight));
+  if (!(*weight.scheme.outer == OuterScale{})) {
+    return refused(fmt::format("ggml NVFP4 cannot hold {}", describe(weight.scheme)));
+  }
+  parts.emplace("scale", relabel(weight.outer_scales, DType::kF32, {1}));
+  return parts;
+}
+
 bool holds_nvfp4(const Scheme& scheme) {
   Scheme plain = scheme;
   plain.outer.reset();
@@ -168,6 +231,8 @@ const Codec k_codec_gguf_nvfp4 = {
     .holds = holds_nvfp4,
     .scheme_of = nvfp4_scheme_of,
     .decode = decode_nvfp4,
+    .layout = nvfp4_layout,
+    .encode = encode_nvfp4,
 };
 extern const Codec k_codec_gguf_iq4_nl;
 const Codec k_codec_gguf_iq4_nl = gguf_codec<kIQ4_NL>();

@@ -39,6 +39,21 @@ void split_five_bits(const std::uint8_t* qh, const std::uint8_t* qs, int bias,
     codes[j] = gguf_byte(codes[j] + static_cast<int>(high >> j & 1) * 16);
 }
 
+bool join_five_bits(const std::uint8_t* codes, int bias, std::uint8_t* qh, std::uint8_t* qs) {
+  std::uint32_t high = 0;
+  int beyond = 0;
+  std::uint8_t low[32];
+  for (int j = 0; j < 32; ++j) {
+    const int code = static_cast<std::uint8_t>(codes[j] + bias);
+    beyond |= code;
+    low[j] = gguf_byte(code & 15);
+    high |= static_cast<std::uint32_t>(code >> 4 & 1) << j;
+  }
+  for (int i = 0; i < 4; ++i) qh[i] = static_cast<std::uint8_t>(high >> 8 * i);
+  (void)join_gguf_nibbles(low, 16, 0, qs);
+  return beyond < 32;
+}
+
 constexpr GgufType kQ4_0 = {.codec = "gguf-q4_0",
                             .long_name = "ggml Q4_0",
                             .elements = 32,
@@ -48,6 +63,11 @@ constexpr GgufType kQ4_0 = {.codec = "gguf-q4_0",
                                 [](const std::uint8_t* block, const GgufBlock& out) {
                                   std::copy_n(block, 2, out.scales);
                                   split_gguf_nibbles(block + 2, 16, 8, out.codes);
+                                },
+                            .join =
+                                [](const GgufParts& in, std::uint8_t* block) {
+                                  std::copy_n(in.scales, 2, block);
+                                  return join_gguf_nibbles(in.codes, 16, 8, block + 2);
                                 }};
 
 constexpr GgufType kQ4_1 = {.codec = "gguf-q4_1",
@@ -60,6 +80,12 @@ constexpr GgufType kQ4_1 = {.codec = "gguf-q4_1",
                                   std::copy_n(block, 2, out.scales);
                                   std::copy_n(block + 2, 2, out.minima);
                                   split_gguf_nibbles(block + 4, 16, 0, out.codes);
+                                },
+                            .join =
+                                [](const GgufParts& in, std::uint8_t* block) {
+                                  std::copy_n(in.scales, 2, block);
+                                  std::copy_n(in.minima, 2, block + 2);
+                                  return join_gguf_nibbles(in.codes, 16, 0, block + 4);
                                 }};
 
 constexpr GgufType kQ5_0 = {.codec = "gguf-q5_0",
@@ -71,6 +97,11 @@ constexpr GgufType kQ5_0 = {.codec = "gguf-q5_0",
                                 [](const std::uint8_t* block, const GgufBlock& out) {
                                   std::copy_n(block, 2, out.scales);
                                   split_five_bits(block + 2, block + 6, 16, out.codes);
+                                },
+                            .join =
+                                [](const GgufParts& in, std::uint8_t* block) {
+                                  std::copy_n(in.scales, 2, block);
+                                  return join_five_bits(in.codes, 16, block + 2, block + 6);
                                 }};
 
 constexpr GgufType kQ5_1 = {.codec = "gguf-q5_1",
@@ -83,6 +114,12 @@ constexpr GgufType kQ5_1 = {.codec = "gguf-q5_1",
                                   std::copy_n(block, 2, out.scales);
                                   std::copy_n(block + 2, 2, out.minima);
                                   split_five_bits(block + 4, block + 8, 0, out.codes);
+                                },
+                            .join =
+                                [](const GgufParts& in, std::uint8_t* block) {
+                                  std::copy_n(in.scales, 2, block);
+                                  std::copy_n(in.minima, 2, block + 2);
+                                  return join_five_bits(in.codes, 0, block + 4, block + 8);
                                 }};
 
 constexpr GgufType kQ8_0 = {.codec = "gguf-q8_0",
@@ -94,6 +131,12 @@ constexpr GgufType kQ8_0 = {.codec = "gguf-q8_0",
                                 [](const std::uint8_t* block, const GgufBlock& out) {
                                   std::copy_n(block, 2, out.scales);
                                   std::copy_n(block + 2, 32, out.codes);
+                                },
+                            .join =
+                                [](const GgufParts& in, std::uint8_t* block) {
+                                  std::copy_n(in.scales, 2, block);
+                                  std::copy_n(in.codes, 32, block + 2);
+                                  return true;
                                 }};
 
 Scheme q8_k() {
@@ -167,6 +210,43 @@ void split_trits(const std::uint8_t* from, int count, int digits, std::uint8_t* 
   }
 }
 
+// The byte of which 3^t times is t digits further, the first digit the most significant of five:
+// the number over 3^5 rounded up to a fraction of 256.
+bool join_trits(const std::uint8_t*& codes, int count, int digits, std::uint8_t* to) {
+  int beyond = 0;
+  for (int j = 0; j < count; ++j) {
+    int number = 0;
+    for (int t = 0; t < 5; ++t) {
+      const int digit = t < digits ? static_cast<std::uint8_t>(codes[t * count + j] + 1) : 0;
+      beyond = std::max(beyond, digit);
+      number = number * 3 + digit;
+    }
+    to[j] = gguf_byte((number * 256 + 242) / 243);
+  }
+  codes += std::ptrdiff_t{count} * digits;
+  return beyond < 3;
+}
+
+bool join_tq1_0(const GgufParts& in, std::uint8_t* block) {
+  const std::uint8_t* codes = in.codes;
+  std::copy_n(in.scales, 2, block + 52);
+  const bool fits = join_trits(codes, 32, 5, block);
+  return join_trits(codes, 16, 5, block + 32) && join_trits(codes, 4, 4, block + 48) && fits;
+}
+
+bool join_tq2_0(const GgufParts& in, std::uint8_t* block) {
+  std::copy_n(in.scales, 2, block + 64);
+  std::fill_n(block, 64, std::uint8_t{0});
+  int beyond = 0;
+  for (int e = 0; e < 256; ++e) {
+    const int field = static_cast<std::uint8_t>(in.codes[e] + 1);
+    beyond |= field;
+    std::uint8_t& to = block[e / 128 * 32 + e % 32];
+    to = gguf_byte(to | (field & 3) << e % 128 / 32 * 2);
+  }
+  return beyond < 4;
+}
+
 constexpr GgufType kTQ1_0 = {.codec = "gguf-tq1_0",
                              .long_name = "ggml TQ1_0",
                              .elements = 256,
@@ -178,7 +258,8 @@ constexpr GgufType kTQ1_0 = {.codec = "gguf-tq1_0",
                                    split_trits(block + 32, 16, 5, out.codes + 160);
                                    split_trits(block + 48, 4, 4, out.codes + 240);
                                    std::copy_n(block + 52, 2, out.scales);
-                                 }};
+                                 },
+                             .join = join_tq1_0};
 
 constexpr GgufType kTQ2_0 = {.codec = "gguf-tq2_0",
                              .long_name = "ggml TQ2_0",
@@ -193,7 +274,8 @@ constexpr GgufType kTQ2_0 = {.codec = "gguf-tq2_0",
                                      out.codes[e] = gguf_byte((field & 3) - 1);
                                    }
                                    std::copy_n(block + 64, 2, out.scales);
-                                 }};
+                                 },
+                             .join = join_tq2_0};
 
 }  // namespace
 

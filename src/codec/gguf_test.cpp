@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 
 #include "base/letter_case.h"
 #include "codec/codec.h"
+#include "quant/round_as_ggml.h"
 #include "quant/testing.h"
 #include "support/support.h"
 
@@ -83,6 +85,93 @@ TEST(GgufTypes, DecodeToWhatGgufPyDecodesThemTo) {
     ASSERT_EQ(values.size(), expected.size());
     for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], expected[i]) << "at " << i;
   }
+}
+
+// The bytes of the vectors are any: what has no one spelling (trits, scales that mean 0) comes back
+// as the same numbers.
+TEST(GgufTypes, AreWrittenAsTheyWereRead) {
+  const Json file = vectors("gguf");
+  std::size_t written = 0;
+  for (const auto& [type, description] : kCases) {
+    const Codec& codec = codec_of(type);
+    if (codec.encode == nullptr) continue;
+    SCOPED_TRACE(type);
+    const WeightParts parts = parts_of(from_hex(*file.find(type)->find("bytes_hex")->as_string()));
+    const auto weight = codec.decode(parts, *codec.scheme_of(parts, {}));
+    ASSERT_TRUE(weight) << weight.error().message();
+    const auto encoded = codec.encode(*weight);
+    ASSERT_TRUE(encoded) << encoded.error().message();
+    const auto layout = codec.layout(weight->scheme, weight->rows, weight->cols);
+    ASSERT_TRUE(layout) << layout.error().message();
+    EXPECT_EQ(layout->front().shape, encoded->at("weight").shape);
+    ++written;
+    if (type != "TQ1_0" && type != "NVFP4") {
+      EXPECT_TRUE(same_bits(encoded->at("weight"), parts.at("weight")));
+      continue;
+    }
+    const auto again = codec.decode(*encoded, weight->scheme);
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(values_of(*again), values_of(*weight));
+  }
+  EXPECT_EQ(written, 16U);
+}
+
+// ggml_quantize_chunk() gave the bytes.
+TEST(GgufTypes, AreQuantisedToTheBytesOfGgml) {
+  const Json file = vectors("ggml_quantise");
+  const std::string bytes = from_hex(*file.find("values_f32_hex_le")->as_string());
+  const Tensor values = testing_support::tensor_of(DType::kF32, {8, 256}, numbers_of(bytes));
+  ASSERT_EQ(file.find("types")->members().size(), 8U);
+  for (const auto& [type, hex] : file.find("types")->members()) {
+    SCOPED_TRACE(type);
+    const Codec& codec = codec_of(type);
+    const std::string expected = from_hex(*hex.as_string());
+    const Scheme scheme = *codec.scheme_of(parts_of(expected, 8), {});
+    ASSERT_TRUE(rounds_as_ggml(scheme));
+    const auto weight = round_as_ggml(values, scheme);
+    ASSERT_TRUE(weight) << weight.error().message();
+    const auto encoded = codec.encode(*weight);
+    ASSERT_TRUE(encoded) << encoded.error().message();
+    EXPECT_TRUE(encoded->at("weight").bytes.text() == expected);
+  }
+}
+
+TEST(GgufTypes, OfWhichTheRoundingIsNotBuiltInAreRefused) {
+  const Tensor values = testing_support::f32({1, 256}, std::vector<float>(256, 1));
+  const auto parts = parts_of(std::string(144, '\0'));
+  EXPECT_FALSE(round_as_ggml(values, *codec_of("Q4_K").scheme_of(parts, {})));
+  const Scheme q8_0 = *codec_of("Q8_0").scheme_of(parts_of(std::string(34, '\0')), {});
+  EXPECT_FALSE(round_as_ggml(testing_support::f32({1, 48}, std::vector<float>(48, 1)), q8_0));
+  EXPECT_FALSE(round_as_ggml(
+      testing_support::f32({1, 32}, std::vector<float>(32, std::numeric_limits<float>::infinity())),
+      q8_0));
+}
+
+// Where the neutral form says more than the blocks have room for.
+TEST(GgufTypes, AreRefusedWhereBlocksHaveNoRoom) {
+  const auto refuses = [](std::string_view type, const QuantizedWeight& weight) {
+    return !codec_of(type).encode(weight);
+  };
+  Scheme scheme;
+  scheme.bits = 2;
+  scheme.grid = Grid::group(256);
+  scheme.scale_dtype = DType::kF16;
+  QuantizedWeight ternary = testing_support::random_weight(scheme, 2, 256);
+  EXPECT_TRUE(refuses("TQ1_0", ternary));  // -2 is a code of two bits
+  ternary.codes = testing_support::i8({2, 256}, std::vector<std::int8_t>(512, -1));
+  EXPECT_FALSE(refuses("TQ1_0", ternary));
+  EXPECT_TRUE(refuses("TQ2_0", ternary));  // of another scheme
+  const auto parts =
+      parts_of(from_hex(*vectors("gguf").find("Q4_K")->find("bytes_hex")->as_string()));
+  auto k = codec_of("Q4_K").decode(parts, *codec_of("Q4_K").scheme_of(parts, {}));
+  ASSERT_TRUE(k);
+  EXPECT_FALSE(refuses("Q4_K", *k));
+  k->scales = testing_support::tensor_of(
+      DType::kU8, k->scales.shape,
+      std::vector<std::uint8_t>(static_cast<std::size_t>(k->scales.elements()), 64));
+  EXPECT_TRUE(refuses("Q4_K", *k));
+  EXPECT_FALSE(codec_of("Q4_0").layout(
+      *codec_of("Q4_0").scheme_of(parts_of(std::string(18, '\0')), {}), 2, 48));
 }
 
 TEST(GgufTypes, RefuseCutAndMangledTensors) {

@@ -170,10 +170,11 @@ Result<std::string> read_key(FileStream& stream) {
 
 }  // namespace
 
-Result<void> GgufValues::read_pair(FileStream& stream) {
+Result<void> GgufValues::read_pair(FileStream& stream, std::vector<GgufKeyPlace>* places) {
   RQ_TRY(const std::string key, read_key(stream));
   if (texts_.contains(key)) return corrupt(fmt::format("key {} is there twice", in_quotes(key)));
   const std::string where = "key " + in_quotes(key);
+  const std::uint64_t begin = stream.position();
   RQ_TRY_IN(const Type* type, read_type(stream), where);
   std::string text;
   if (type->kind == Kind::kString) {
@@ -193,6 +194,7 @@ Result<void> GgufValues::read_pair(FileStream& stream) {
     }
     alignment_ = static_cast<std::uint64_t>(alignment);
   }
+  if (places != nullptr) places->push_back({key, begin, stream.position() - begin});
   kept_ += key.size() + text.size();
   if (kept_ > kKeptAll) {
     return refused(fmt::format("its keys have more than {} MiB of text", kKeptAll >> 20));
@@ -201,12 +203,13 @@ Result<void> GgufValues::read_pair(FileStream& stream) {
   return {};
 }
 
-Result<GgufValues> GgufValues::read(FileStream& stream, std::uint64_t count) {
+Result<GgufValues> GgufValues::read(FileStream& stream, std::uint64_t count,
+                                    std::vector<GgufKeyPlace>* places) {
   if (count > stream.left() / kMinPairBytes) {
     return corrupt(fmt::format("{} keys, and {} bytes left in the file", count, stream.left()));
   }
   GgufValues values;
-  for (std::uint64_t i = 0; i < count; ++i) RQ_CHECK(values.read_pair(stream));
+  for (std::uint64_t i = 0; i < count; ++i) RQ_CHECK(values.read_pair(stream, places));
   return values;
 }
 

@@ -103,4 +103,23 @@ Result<SafetensorsLayout> safetensors_layout(std::span<const PlannedTensor> tens
   return layout;
 }
 
+Result<FileLayout> safetensors_file(std::span<const PlannedTensor> tensors,
+                                    const std::map<std::string, std::string>& metadata) {
+  RQ_TRY(SafetensorsLayout layout, safetensors_layout(tensors, metadata));
+  const auto bytes = (Checked(layout.header.size()) + layout.data_bytes).value();
+  if (!bytes) return usage("the tensors' sizes overflow");
+  FileLayout file;
+  file.bytes = *bytes;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    TensorInfo& info = file.tensors.emplace_back();
+    info.name = tensors[i].name;
+    info.dtype = tensors[i].dtype;
+    info.shape = tensors[i].shape;
+    info.offset = layout.header.size() + layout.offsets[i];
+    info.bytes = byte_size(info.dtype, element_count(info.shape).value_or(0)).value_or(0);
+  }
+  file.header = std::move(layout.header);
+  return file;
+}
+
 }  // namespace requant

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -58,37 +59,63 @@ Result<void> write_at(const std::filesystem::path& path, int descriptor, std::ui
   return {};
 }
 
+// Bytes of a dense row-major tensor that lie one after the other in its file.
+struct StridedRun {
+  std::uint64_t begin = 0;   // in the tensor
+  std::uint64_t offset = 0;  // in the file
+  std::uint64_t bytes = 0;
+};
+
+// Calls `call` with the runs of bytes [begin, begin + bytes), in their order; an Error ends it.
+// Where there are strides, the last is 1. REQUIRES: the bytes are the tensor's, and its place lies
+// within 64 bits.
+Result<void> for_each_run(const TensorInfo& info, std::uint64_t begin, std::uint64_t bytes,
+                          const std::function<Result<void>(const StridedRun&)>& call) {
+  if (bytes == 0) return {};
+  if (info.strides().empty()) return call({begin, info.offset + begin, bytes});
+  const Shape& shape = info.strided_shape().empty() ? info.shape : info.strided_shape();
+  const auto width = static_cast<std::uint64_t>(requant::info(info.dtype).bits / 8);
+  const std::uint64_t length = static_cast<std::uint64_t>(shape.back()) * width;
+  for (std::uint64_t at = begin; at < begin + bytes;) {
+    std::uint64_t rest = at / length;
+    std::uint64_t elements = 0;
+    for (std::size_t d = shape.size() - 1; d-- > 0;) {
+      const auto extent = static_cast<std::uint64_t>(shape[d]);
+      elements += rest % extent * static_cast<std::uint64_t>(info.strides()[d]);
+      rest /= extent;
+    }
+    const std::uint64_t size = std::min(length - at % length, begin + bytes - at);
+    RQ_CHECK(call({at, info.offset + elements * width + at % length, size}));
+    at += size;
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<SafetensorsWriter> SafetensorsWriter::create(
-    const std::filesystem::path& path, std::vector<PlannedTensor> tensors,
-    const std::map<std::string, std::string>& metadata) {
-  RQ_TRY(SafetensorsLayout layout, safetensors_layout(tensors, metadata));
-  const auto file_bytes = (Checked(layout.header.size()) + layout.data_bytes).value();
-  if (!file_bytes) return usage("the tensors' sizes overflow");
-  SafetensorsWriter writer;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto offset = (Checked(layout.header.size()) + layout.offsets[i]).value().value_or(0);
-    const std::uint64_t bytes =
-        byte_size(tensors[i].dtype, element_count(tensors[i].shape).value_or(0)).value_or(0);
-    writer.places_.emplace(std::move(tensors[i].name), Place{offset, bytes, 0});
+Result<TensorFileWriter> TensorFileWriter::create(const std::filesystem::path& path,
+                                                  FileLayout layout) {
+  TensorFileWriter writer;
+  for (TensorInfo& tensor : layout.tensors) {
+    std::string name = tensor.name;
+    writer.places_.emplace(std::move(name), Place{std::move(tensor), 0});
   }
   RQ_TRY(writer.descriptor_, create_file(path));
   writer.path_ = path;
   writer.header_ = std::move(layout.header);
-  writer.file_bytes_ = *file_bytes;
-  RQ_CHECK(reserve(path, writer.descriptor_, *file_bytes));
+  writer.file_bytes_ = layout.bytes;
+  RQ_CHECK(reserve(path, writer.descriptor_, layout.bytes));
   return writer;
 }
 
-SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&& other) noexcept
+TensorFileWriter::TensorFileWriter(TensorFileWriter&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       header_(std::move(other.header_)),
       file_bytes_(other.file_bytes_),
       places_(std::move(other.places_)) {}
 
-SafetensorsWriter& SafetensorsWriter::operator=(SafetensorsWriter&& other) noexcept {
+TensorFileWriter& TensorFileWriter::operator=(TensorFileWriter&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(header_, other.header_);
@@ -97,34 +124,35 @@ SafetensorsWriter& SafetensorsWriter::operator=(SafetensorsWriter&& other) noexc
   return *this;
 }
 
-SafetensorsWriter::~SafetensorsWriter() {
+TensorFileWriter::~TensorFileWriter() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
   ::unlink(path_.c_str());
 }
 
-Result<void> SafetensorsWriter::fill(std::string_view name, std::uint64_t begin,
-                                     std::span<const std::byte> bytes) {
+Result<void> TensorFileWriter::fill(std::string_view name, std::uint64_t begin,
+                                    std::span<const std::byte> bytes) {
   const auto found = places_.find(name);
   if (found == places_.end()) return usage(in_quotes(name) + " was not announced");
   Place& place = found->second;
   const auto end = (Checked(begin) + bytes.size()).value();
-  if (!end || *end > place.bytes) {
+  if (!end || *end > place.info.bytes) {
     return usage(fmt::format("{}: bytes {} and {} more, it has {}", printable(name), begin,
-                             bytes.size(), place.bytes));
+                             bytes.size(), place.info.bytes));
   }
-  const std::uint64_t offset = (Checked(place.offset) + begin).value().value_or(0);
-  RQ_CHECK(write_at(path_, descriptor_, offset, bytes));
+  RQ_CHECK(for_each_run(place.info, begin, bytes.size(), [&](const StridedRun& run) {
+    return write_at(path_, descriptor_, run.offset, bytes.subspan(run.begin - begin, run.bytes));
+  }));
   std::atomic_ref(place.filled).fetch_add(bytes.size(), std::memory_order_relaxed);
   return {};
 }
 
-Result<void> SafetensorsWriter::finish() {
+Result<void> TensorFileWriter::finish() {
   for (const auto& [name, place] : places_) {
-    if (place.filled == place.bytes) continue;
+    if (place.filled == place.info.bytes) continue;
     return corrupt(fmt::format("{}: {}: {} bytes were written, expected {}",
                                printable(path_.string(), 4096), printable(name), place.filled,
-                               place.bytes));
+                               place.info.bytes));
   }
   // The header goes last, when the data is safe: until then the file begins with zeros, which no
   // reader takes for a checkpoint, whenever the power goes.
@@ -137,6 +165,13 @@ Result<void> SafetensorsWriter::finish() {
     return io_error(path_, "closing it", failed);
   }
   return {};
+}
+
+Result<TensorFileWriter> SafetensorsWriter::create(
+    const std::filesystem::path& path, const std::vector<PlannedTensor>& tensors,
+    const std::map<std::string, std::string>& metadata) {
+  RQ_TRY(FileLayout layout, safetensors_file(tensors, metadata));
+  return TensorFileWriter::create(path, std::move(layout));
 }
 
 }  // namespace requant

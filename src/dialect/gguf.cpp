@@ -86,6 +86,15 @@ WriterGuess writer(const Facts& facts) {
   return guess;
 }
 
+const Codec* codec_for(const Scheme& scheme) {
+  for (const Codec* codec : codecs()) {
+    if (codec->name.starts_with("gguf-") && codec->encode != nullptr && codec->holds(scheme)) {
+      return codec;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 extern const Dialect k_dialect_gguf;
@@ -96,6 +105,8 @@ const Dialect k_dialect_gguf = {
     .recognize = recognize,
     .resolve = resolve,
     .writer = writer,
+    .codec_for = codec_for,
+    .quantises_embeddings = true,
 };
 
 }  // namespace requant

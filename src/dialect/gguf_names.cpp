@@ -58,7 +58,7 @@ class Renaming {
     }
     for (const TensorInfo& tensor : source_.tensors()) {
       const auto [module, suffix] = split_tensor_name(tensor.name);
-      const bool is_part = suffix == "weight" || suffix == "bias";
+      const bool is_part = suffix == "weight" || suffix == "bias" || suffix == "scale";
       if (!is_part || !family_->module_of(module)) {
         return printable(tensor.name) + " has no name outside llama.cpp that this build knows";
       }
@@ -99,7 +99,8 @@ class Renaming {
       }
       TensorInfo named = tensor;
       named.name = fmt::format("{}.{}", module, suffix);
-      if (family_->rotary_pairs) RQ_CHECK_IN(unpair(old_module, named), printable(tensor.name));
+      if (family_->rotary_pairs && suffix != "scale")
+        RQ_CHECK_IN(unpair(old_module, named), printable(tensor.name));
       tensors_.push_back(std::move(named));
     }
     return {};
@@ -109,7 +110,8 @@ class Renaming {
   Result<void> add_experts(const TensorInfo& tensor, const std::string& module,
                            std::string_view suffix) {
     const std::int64_t experts = own_key("expert_count").as_int().value_or(0);
-    const bool is_stack = suffix == "weight" && tensor.shape.size() == 3;
+    const bool is_stack = suffix == "scale" ? tensor.shape.size() == 1
+                                            : suffix == "weight" && tensor.shape.size() == 3;
     if (!is_stack || tensor.shape.front() != experts) {
       return corrupt(
           fmt::format("{}, expected {} experts in front", to_string(tensor.shape), experts));
@@ -120,7 +122,11 @@ class Renaming {
       TensorInfo part = tensor;
       part.name = fmt::format("{}{}{}.{}", module.substr(0, at), expert,
                               module.substr(at + kExpert.size()), suffix);
-      part.shape.erase(part.shape.begin());
+      if (part.shape.size() > 1) {
+        part.shape.erase(part.shape.begin());
+      } else {
+        part.shape = {1};
+      }
       // No overflow: the whole tensor lies within the file.
       part.offset += static_cast<std::uint64_t>(expert) * bytes;
       part.bytes = bytes;
@@ -129,24 +135,12 @@ class Renaming {
     return {};
   }
 
-  // Row 2 i + p of a head is row p x half + i elsewhere.
   Result<void> unpair(std::string_view module, TensorInfo& tensor) const {
     const bool is_query = module.ends_with(".attn_q");
     if (!is_query && !module.ends_with(".attn_k")) return {};
     Json count = is_query ? Json() : own_key("attention.head_count_kv");
     if (count.is_null()) count = own_key("attention.head_count");
-    const std::int64_t heads = count.as_int().value_or(0);
-    const std::int64_t rows = tensor.shape.front();
-    if (heads < 1 || rows % heads != 0 || rows / heads % 2 != 0) {
-      return corrupt(fmt::format("{} rows for {} heads, expected pairs in each", rows, heads));
-    }
-    const std::int64_t half = rows / heads / 2;
-    const std::int64_t width = tensor.shape.size() == 1 ? 1 : tensor.shape.back();
-    TensorInfo::Special special = tensor.get_special();
-    special.strided_shape = {heads, 2, half, width};
-    special.strides = {2 * half * width, width, 2 * width, 1};
-    tensor.set_special(std::move(special));
-    return {};
+    return pair_rows(count.as_int().value_or(0), tensor);
   }
 
   Source& source_;
@@ -156,6 +150,20 @@ class Renaming {
 };
 
 }  // namespace
+
+Result<void> pair_rows(std::int64_t heads, TensorInfo& tensor) {
+  const std::int64_t rows = tensor.shape.empty() ? 0 : tensor.shape.front();
+  if (heads < 1 || rows % heads != 0 || rows / heads % 2 != 0) {
+    return corrupt(fmt::format("{} rows for {} heads, expected pairs in each", rows, heads));
+  }
+  const std::int64_t half = rows / heads / 2;
+  const std::int64_t width = tensor.shape.size() == 1 ? 1 : tensor.shape.back();
+  TensorInfo::Special special = tensor.get_special();
+  special.strided_shape = {heads, 2, half, width};
+  special.strides = {2 * half * width, width, 2 * width, 1};
+  tensor.set_special(std::move(special));
+  return {};
+}
 
 Result<GgufModel> named_as_family(Source source) { return Renaming(source).run(); }
 

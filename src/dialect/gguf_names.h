@@ -21,4 +21,8 @@ struct GgufModel {
 // that heads or experts do not divide.
 Result<GgufModel> named_as_family(Source source);
 
+// Row 2 i + p of each of `heads` in the file is row p x half + i of the tensor, whose rows lie from
+// tensor.offset on: sets its strides.
+Result<void> pair_rows(std::int64_t heads, TensorInfo& tensor);
+
 }  // namespace requant

@@ -40,6 +40,7 @@ struct Chain {
   std::optional<Activations> activations;
   bool requantises = false;      // to `result`, from the values themselves
   bool searches_scales = false;  // RoundingOptions::search_scale
+  bool rounds_as_ggml = false;   // round_as_ggml() in place of round_to_nearest()
 
   Scheme result;
   LossSet losses;    // that come whatever the numbers are

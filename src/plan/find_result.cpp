@@ -83,8 +83,10 @@ Result<bool> files_are(const Checkpoint& checkpoint, const Plan& plan, const fs:
         if (!file.from.empty()) return sha256_of(file.from);
         return sha256_hex(bytes_of(file.text));
       }));
-  RQ_TRY(const std::string config, config_text(checkpoint, plan));
-  add_file(report, {"config.json", sha256_hex(bytes_of(config))});
+  if (plan.has_config()) {
+    RQ_TRY(const std::string config, config_text(checkpoint, plan));
+    add_file(report, {"config.json", sha256_hex(bytes_of(config))});
+  }
   RQ_TRY(const std::string expected, receipt(checkpoint, plan, report));
   if (expected != receipt_text) return false;
   for (const FileRecord& file : report.files) {

@@ -46,6 +46,7 @@ std::string digest_of(const Plan& plan) {
   Digest digest;
   digest.add(plan.target.dialect->name).add(plan.target.scheme).add(plan.config.dump());
   for (const auto& [key, value] : plan.metadata) digest.add(key).add(value);
+  if (plan.layout) digest.add(plan.layout->header);
   for (const OutputTensor& output : plan.outputs) {
     add(digest, *output.tensor);
     digest.add(output.shard).add(static_cast<std::uint64_t>(output.kind));

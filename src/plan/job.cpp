@@ -51,4 +51,14 @@ Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t outpu
   return {};
 }
 
+Result<void> widen_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output) {
+  const ByteBudget::Share share(run.budget, 3 * tensor.bytes);
+  RQ_TRY(const Tensor narrow, run.checkpoint.source().read(tensor));
+  RQ_TRY(const Tensor wide, to_f32(narrow));
+  TensorRecord& record = run.records[output];
+  record.sha256 = sha256_hex(wide.bytes.span());
+  record.source_sha256 = {sha256_hex(narrow.bytes.span())};
+  return put(run, output, 0, wide.bytes.span());
+}
+
 }  // namespace requant

@@ -35,6 +35,9 @@ using Inspect = std::function<Result<void>(std::span<const std::byte>)>;
 Result<void> copy_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output,
                          std::span<std::byte> space, const Inspect& inspect = {});
 
+// The same values in F32.
+Result<void> widen_tensor(Run& run, const TensorInfo& tensor, std::uint32_t output);
+
 // Sees the bytes of a tensor, or a run of them from `begin` on, as they are stored.
 using SeenCall = std::function<void(const TensorInfo& tensor, std::uint64_t begin,
                                     std::span<const std::byte> bytes)>;

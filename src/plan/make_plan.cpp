@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "base/file.h"
+#include "base/letter_case.h"
 #include "base/name_index.h"
 #include "base/text.h"
+#include "container/ggml_types.h"
+#include "dialect/weight_file.h"
 #include "plan/config_edit.h"
 #include "plan/examples.h"
 #include "plan/harmony.h"
@@ -18,7 +22,7 @@ namespace requant {
 namespace {
 
 constexpr auto kStepNames =
-    std::to_array<std::string_view>({"copy", "rename", "transcode", "decode", "regroup"});
+    std::to_array<std::string_view>({"copy", "rename", "transcode", "decode", "regroup", "widen"});
 constexpr auto kActionNames = std::to_array<std::string_view>({"copy", "write", "drop"});
 // Builds a Plan piece by piece.
 class Planner {
@@ -29,8 +33,8 @@ class Planner {
   }
 
   Result<Plan> run() {
-    if (checkpoint_.weights().empty() && !request_.target.is_dense() &&
-        request_.recipe == nullptr) {
+    const bool only_quantised = !request_.target.is_dense() && weight_file() == nullptr;
+    if (checkpoint_.weights().empty() && only_quantised && request_.recipe == nullptr) {
       return refused(printable(checkpoint_.root().string(), 4096) +
                      ": no weight is quantised, so there is nothing to convert; "
                      "`requant quantize` quantises it");
@@ -55,7 +59,9 @@ class Planner {
     RQ_CHECK(complete_quantise_steps(plan_, request_.input_scales));
     if (request_.harmonises_fused) RQ_CHECK(harmonise());
     RQ_CHECK(check_names());
-    plan_.shards = make_shards(std::move(shard_items_), plan_.outputs, request_.max_shard_bytes);
+    plan_.shards = make_shards(std::move(shard_items_), plan_.outputs,
+                               weight_file() == nullptr ? request_.max_shard_bytes : UINT64_MAX);
+    if (weight_file() != nullptr) RQ_CHECK(lay_out_file());
     for (const Shard& shard : plan_.shards) plan_.output_bytes += shard.bytes;
     RQ_CHECK(plan_documents());
     plan_.peak_memory_bytes = peak_memory(plan_, request_.threads);
@@ -63,6 +69,53 @@ class Planner {
   }
 
  private:
+  const WeightFile* weight_file() const { return weight_file_of(*request_.target.dialect); }
+
+  // The one file of a container that is no safetensors.
+  Result<void> lay_out_file() {
+    Shard& shard = plan_.shards.front();
+    shard.file = weight_file()->name;
+    std::map<const TensorInfo*, std::string> encodings;
+    for (const Weight& weight : plan_.target_weights) {
+      const std::string_view codec = weight.codec->name;
+      encodings.emplace(weight.parts.front().second, to_upper(codec.substr(codec.find('-') + 1)));
+    }
+    std::vector<TensorInfo> tensors;
+    for (const std::uint32_t output : shard.outputs) {
+      const TensorInfo& planned = *plan_.outputs[output].tensor;
+      TensorInfo& info = tensors.emplace_back();
+      info.name = planned.name;
+      info.dtype = planned.dtype;
+      info.shape = planned.shape;
+      info.bytes = planned.bytes;
+      const auto encoding = encodings.find(&planned);
+      if (encoding != encodings.end())
+        info.set_special({.encoding = ggml_type(encoding->second)->name});
+    }
+    const Json config = with_sizes(checkpoint_, plan_.grown);
+    const std::filesystem::path folder =
+        request_.tokenizer_from.empty() ? checkpoint_.root() : request_.tokenizer_from;
+    RQ_TRY_IN(plan_.layout,
+              weight_file()->layout(
+                  {.config = config,
+                   .source = checkpoint_.source(),
+                   .tensors = tensors,
+                   .read = [&](std::string_view name) { return text_in(folder, name); }}),
+              request_.target.dialect->name);
+    return {};
+  }
+
+  static Result<std::optional<std::string>> text_in(const std::filesystem::path& folder,
+                                                    std::string_view name) {
+    constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
+    std::optional<std::string> text;
+    std::error_code failed;
+    if (!std::filesystem::exists(folder / name, failed)) return text;
+    RQ_TRY(const Bytes bytes, read_small_file(folder / name, kMostBytes, std::string(name)));
+    text.emplace(bytes.text());
+    return text;
+  }
+
   void reserve() {
     const std::size_t weights = checkpoint_.weights().size() + plan_.weights.size();
     const std::size_t tensors = checkpoint_.source().tensors().size() + plan_.outputs.size();
@@ -383,8 +436,12 @@ class Planner {
     if (is_kv_scale(info.name) && request_.target.dialect != &checkpoint_.dialect()) {
       return add_kv_scale(info);
     }
+    const auto stored =
+        weight_file() == nullptr ? std::nullopt : weight_file()->stored_dtype(tensor);
+    const bool widens = stored && info.dtype != *stored && is_half_or_single(info.dtype);
     RQ_TRY(const std::uint32_t output,
-           add_output({info.name, info.dtype, info.shape}, StepKind::kCopy,
+           add_output({info.name, widens ? *stored : info.dtype, info.shape},
+                      widens ? StepKind::kWiden : StepKind::kCopy,
                       shard_key(tensor.module, tensor.place), {&info}));
     plan_.copies.push_back({&info, output});
     plan_.target_dense.push_back(
@@ -474,6 +531,15 @@ class Planner {
     return {};
   }
 
+  // What the weight file says itself.
+  static void leave_out(SideFile& file) {
+    const bool is_licence = file.name.starts_with("LICENSE") || file.name.starts_with("NOTICE") ||
+                            file.name.starts_with("USE_POLICY");
+    if (file.action != FileAction::kCopy || is_licence) return;
+    file.action = FileAction::kDrop;
+    file.reason = "no reader of the weight file looks for it";
+  }
+
   Result<void> plan_documents() {
     if (checkpoint_.config().members().empty()) {
       return refused(printable(checkpoint_.root().string(), 4096) +
@@ -481,6 +547,11 @@ class Planner {
     }
     plan_.config = checkpoint_.config();
     plan_.config_changes = !request_.keep_config;
+    RQ_TRY(plan_.files, plan_side_files(checkpoint_, request_.tokenizer_from));
+    if (plan_.layout) {
+      for (SideFile& file : plan_.files) leave_out(file);
+      return {};
+    }
     if (!request_.keep_config) {
       RQ_TRY(plan_.config, edit_config(checkpoint_, plan_));
     }
@@ -494,7 +565,6 @@ class Planner {
       plan_.metadata = source.metadata();
       plan_.metadata.emplace("format", "pt");
     }
-    RQ_TRY(plan_.files, plan_side_files(checkpoint_, request_.tokenizer_from));
     RQ_TRY(const auto documents, side_documents(checkpoint_, plan_));
     for (const auto& [name, document] : documents) {
       std::erase_if(plan_.files, [&own = name](const SideFile& file) { return file.name == own; });

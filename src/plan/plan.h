@@ -26,6 +26,7 @@ enum class StepKind : std::uint8_t {
   kTranscode,  // decoded, encoded, and decoded again to compare
   kDecode,     // the exact values, rounded once to a float type
   kRegroup,    // rows of unquantised tensors, the same bytes
+  kWiden,      // the same values in F32
 };
 std::string_view name_of(StepKind kind);
 
@@ -120,6 +121,10 @@ struct Plan {
   std::vector<SideFile> files;  // config.json is not among them
   Json config;
   bool config_changes = true;
+  // Where the target's one weight file is no safetensors: its tensors in the order of its outputs.
+  // It says all that config.json would, so there is none.
+  std::optional<FileLayout> layout;
+  bool has_config() const { return !layout.has_value(); }
   std::map<std::string, std::string> metadata = {{"format", "pt"}};  // of each weight file
 
   LossSet losses;    // certain

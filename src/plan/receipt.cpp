@@ -87,6 +87,13 @@ void append_lines(std::string& text, const std::vector<Json>& items) {
 // What the bytes of a weight file are besides the data of its tensors.
 Result<Json> shard_json(const Plan& plan, const RunReport& report, std::uint32_t shard) {
   RQ_TRY(const ShardSums sums, shard_sums(plan, shard, report.tensors));
+  if (plan.layout) {
+    return Json::object({{"name", sums.file},
+                         {"bytes", sums.bytes},
+                         {"container", plan.target.dialect->name},
+                         {"header_bytes", std::uint64_t{sums.header.size()}},
+                         {"header_sha256", sha256_hex(bytes_of(sums.header))}});
+  }
   Json metadata = Json::object();
   for (const auto& [key, value] : plan.metadata) metadata.set(key, value);
   return Json::object({{"name", sums.file},

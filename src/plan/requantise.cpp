@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "dialect/weight_file.h"
+#include "quant/round_as_ggml.h"
 #include "quant/round_to_nearest.h"
 
 namespace requant {
@@ -63,8 +65,10 @@ std::optional<Chain> find_requantisation(const Scheme& source, std::int64_t cols
   const DType usual = target.dialect->scales_are_f32 ? DType::kF32 : dtype;
   for (Scheme scheme : spellings_of(*target.request, usual)) {
     scheme.grid = *grid;
-    if (writer_of(scheme, target) == nullptr) continue;
+    const bool is_ggml = weight_file_of(*target.dialect) != nullptr;
+    if (writer_of(scheme, target) == nullptr || (is_ggml && !rounds_as_ggml(scheme))) continue;
     Chain chain;
+    chain.rounds_as_ggml = is_ggml;
     chain.requantises = true;
     chain.result = std::move(scheme);
     if (!source.is_dense()) chain.losses.add(Loss::kRequantise);
@@ -94,10 +98,14 @@ Result<ChainResult> requantise(const Chain& chain, const QuantizedWeight& weight
                                const RoundingInputs& inputs) {
   ChainResult out;
   RQ_TRY(const Tensor values, values_of(weight));
-  RQ_TRY(out.weight, round_to_nearest(values, chain.result,
-                                      {.search_scale = chain.searches_scales,
-                                       .shared_magnitude = inputs.shared_magnitude,
-                                       .input_scale = inputs.input_scale}));
+  if (chain.rounds_as_ggml) {
+    RQ_TRY(out.weight, round_as_ggml(values, chain.result));
+  } else {
+    RQ_TRY(out.weight, round_to_nearest(values, chain.result,
+                                        {.search_scale = chain.searches_scales,
+                                         .shared_magnitude = inputs.shared_magnitude,
+                                         .input_scale = inputs.input_scale}));
+  }
   RQ_TRY(out.difference, compare(weight, out.weight));
   out.losses.push_back({.loss = Loss::kRequantise,
                         .codes = out.difference.elements,

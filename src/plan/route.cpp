@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "dialect/weight_file.h"
 #include "plan/requantise.h"
 
 namespace requant {
@@ -107,8 +108,10 @@ Result<Route> requantising_route(const Weight& weight, Route route, const Target
                                  DType dtype, const RouteRules& rules) {
   auto chain = find_requantisation(weight.scheme, weight.cols, dtype, target);
   if (!chain) {
-    return refused(fmt::format("{} cannot hold {} of {} columns", target.dialect->name,
-                               target.scheme, weight.cols));
+    const bool is_ggml = weight_file_of(*target.dialect) != nullptr;
+    return refused(fmt::format("{} cannot hold {} of {} columns{}", target.dialect->name,
+                               target.scheme, weight.cols,
+                               is_ggml ? ", or ggml's way of rounding to it is not built in" : ""));
   }
   chain->repairs_zero_rows = route.chain.repairs_zero_rows;
   chain->leave = rules.leave;

@@ -90,7 +90,12 @@ std::vector<Job> jobs_of(const Plan& plan) {
 Result<void> write_job(Run& run, const Job& job, std::span<std::byte> space) {
   if (job.weight != nullptr) return run_weight(run, *job.weight, space);
   if (job.regroup != nullptr) return run_regroup(run, *job.regroup);
-  return copy_tensor(run, *job.copy->tensor, job.copy->output, space);
+  const CopyStep& copy = *job.copy;
+  if (run.plan.outputs[copy.output].kind == StepKind::kWiden) {
+    RQ_CHECK_IN(widen_tensor(run, *copy.tensor, copy.output), printable(copy.tensor->name));
+    return {};
+  }
+  return copy_tensor(run, *copy.tensor, copy.output, space);
 }
 
 // Without those that would only write what is there already. One that has to run again makes all
@@ -216,11 +221,15 @@ class Execution {
       return sha256_hex(bytes_of(file.text));
     };
     RQ_CHECK(for_each_file(checkpoint_, plan_, report_, write));
-    RQ_TRY(const std::string config, config_text(checkpoint_, plan_));
-    add_file(report_, {"config.json", sha256_hex(bytes_of(config))});
+    std::string config;
+    if (plan_.has_config()) {
+      RQ_TRY(config, config_text(checkpoint_, plan_));
+      add_file(report_, {"config.json", sha256_hex(bytes_of(config))});
+    }
     RQ_TRY(const std::string text, receipt(checkpoint_, plan_, report_));
     RQ_CHECK(folder_.write(kReceiptName, bytes_of(text)));
     if (interrupted()) return interruption();
+    if (!plan_.has_config()) return {};
     return folder_.write("config.json", bytes_of(config));
   }
 

@@ -6,7 +6,10 @@
 #include <array>
 #include <charconv>
 
+#include "base/letter_case.h"
 #include "base/text.h"
+#include "codec/codec.h"
+#include "container/ggml_types.h"
 
 namespace requant {
 namespace {
@@ -220,6 +223,23 @@ const Named* name_in(std::string_view text) {
   return found;
 }
 
+// A block type of ggml by its own name ("q4_0", "q6_k"), which leaves nothing open.
+std::optional<SchemeRequest> ggml_type_named(std::string_view text) {
+  const GgmlType* type = ggml_type(to_upper(text));
+  const Codec* codec = find_codec(fmt::format("gguf-{}", text));
+  // Those two are names of schemes that several formats have.
+  if (type == nullptr || codec == nullptr || name_in(text) != nullptr) return std::nullopt;
+  const WeightParts block = {{"weight", Tensor{DType::kU8, {1, type->block_bytes}, {}}}};
+  const auto scheme = codec->scheme_of(block, {});
+  if (!scheme) return std::nullopt;
+  return SchemeRequest{.text = std::string(text),
+                       .scheme = *scheme,
+                       .fixes_grid = true,
+                       .fixes_offset = true,
+                       .fixes_activations = true,
+                       .fixes_scales = true};
+}
+
 Error no_scheme(std::string_view text) {
   std::vector<std::string> names;
   for (const Named& named : kNames) names.emplace_back(named.name);
@@ -232,6 +252,7 @@ Error no_scheme(std::string_view text) {
 }  // namespace
 
 Result<SchemeRequest> parse_scheme(std::string_view text) {
+  if (auto request = ggml_type_named(text)) return *std::move(request);
   const Named* named = name_in(text);
   if (named == nullptr) return no_scheme(text);
   SchemeRequest request = request_of(*named, text);

@@ -77,5 +77,17 @@ TEST(SchemeName, OnlyWhatWasSaidHasToBeThere) {
   EXPECT_FALSE(satisfies(scheme, *parse_scheme("fp8")));
 }
 
+TEST(SchemeNames, IncludeTheBlockTypesOfGgml) {
+  const auto q4_1 = parse_scheme("q4_1");
+  ASSERT_TRUE(q4_1) << q4_1.error().message();
+  EXPECT_EQ(describe(q4_1->scheme), "int4 per group 32, scale F16, minima");
+  EXPECT_TRUE(satisfies(q4_1->scheme, *q4_1));
+  EXPECT_FALSE(satisfies(parse_scheme("q4_0")->scheme, *q4_1));
+  EXPECT_FALSE(satisfies(parse_scheme("q5_1")->scheme, *q4_1));
+  EXPECT_FALSE(satisfies(parse_scheme("q4_k")->scheme, *q4_1));
+  EXPECT_FALSE(parse_scheme("q4_2"));
+  EXPECT_FALSE(parse_scheme("Q4_1"));
+}
+
 }  // namespace
 }  // namespace requant

@@ -53,9 +53,9 @@ Result<void> ShardSet::open(std::uint32_t shard) {
   File& file = *files_[shard];
   const std::lock_guard lock(file.opening);
   if (file.writer) return {};
-  RQ_TRY(SafetensorsWriter writer,
-         SafetensorsWriter::create(folder_ / plan_.shards[shard].file,
-                                   planned_tensors(plan_, shard), plan_.metadata));
+  RQ_TRY(FileLayout layout, layout_of(plan_, shard));
+  RQ_TRY(TensorFileWriter writer,
+         TensorFileWriter::create(folder_ / plan_.shards[shard].file, std::move(layout)));
   file.writer.emplace(std::move(writer));
   return {};
 }

@@ -49,7 +49,7 @@ class ShardSet {
     std::mutex opening;
     std::mutex
         writing;  // the file system lets one in at a time; who waits here does not spin there
-    std::optional<SafetensorsWriter> writer;
+    std::optional<TensorFileWriter> writer;
     std::atomic<std::uint64_t> written = 0;
     std::atomic<std::uint32_t> jobs = 0;
   };

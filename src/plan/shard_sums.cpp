@@ -6,9 +6,11 @@
 #include <mutex>
 #include <tuple>
 
+#include "base/hash.h"
 #include "base/hash_file.h"
 #include "base/signals.h"
 #include "base/threads.h"
+#include "container/strided.h"
 
 namespace requant {
 namespace {
@@ -76,12 +78,20 @@ class Search {
       if (interrupted()) return Error(ErrorCode::kInterrupted, "interrupted");
       return {};
     };
-    RQ_TRY(const std::string found,
-           sha256_hex(file, piece.tensor->offset, piece.tensor->bytes, count));
+    RQ_TRY(const std::string found, hash_of(file, piece.tensor->info, count));
     if (found == piece.tensor->sha256) return {};
-    add(piece, {shard.file, piece.tensor->name,
+    add(piece, {shard.file, piece.tensor->info.name,
                 fmt::format("its SHA-256 is {}, expected {}", found, piece.tensor->sha256)});
     return {};
+  }
+
+  // Of the rows in the tensor's own order.
+  template <class Count>
+  static Result<std::string> hash_of(const File& file, const TensorInfo& info, const Count& count) {
+    if (info.strides().empty()) return sha256_hex(file, info.offset, info.bytes, count);
+    RQ_TRY(const Tensor tensor, read_strided(file, info));
+    RQ_CHECK(count(tensor.bytes.span()));
+    return sha256_hex(tensor.bytes.span());
   }
 
   void read(std::uint64_t bytes) {
@@ -91,7 +101,7 @@ class Search {
   }
 
   void add(const Piece& piece, Damage damage) {
-    const std::uint64_t offset = piece.tensor == nullptr ? 0 : piece.tensor->offset;
+    const std::uint64_t offset = piece.tensor == nullptr ? 0 : piece.tensor->info.offset;
     const std::lock_guard lock(mutex_);
     found_.emplace_back(std::pair(piece.shard, offset), std::move(damage));
   }
@@ -109,28 +119,32 @@ class Search {
 
 }  // namespace
 
-std::vector<PlannedTensor> planned_tensors(const Plan& plan, std::uint32_t shard) {
+Result<FileLayout> layout_of(const Plan& plan, std::uint32_t shard) {
+  if (plan.layout) return *plan.layout;
   std::vector<PlannedTensor> tensors;
   for (const std::uint32_t output : plan.shards[shard].outputs) {
     const TensorInfo& info = *plan.outputs[output].tensor;
     tensors.push_back({info.name, info.dtype, info.shape});
   }
-  return tensors;
+  return safetensors_file(tensors, plan.metadata);
+}
+
+ShardSums shard_sums(std::string file, FileLayout layout, std::span<const std::string> sha256) {
+  ShardSums sums{.file = std::move(file),
+                 .header = std::move(layout.header),
+                 .bytes = layout.bytes,
+                 .tensors = {}};
+  for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
+    sums.tensors.push_back({std::move(layout.tensors[i]), sha256[i]});
+  }
+  return sums;
 }
 
 Result<ShardSums> shard_sums(std::string file, std::span<const PlannedTensor> tensors,
                              std::span<const std::string> sha256,
                              const std::map<std::string, std::string>& metadata) {
-  RQ_TRY(SafetensorsLayout layout, safetensors_layout(tensors, metadata));
-  ShardSums sums{.file = std::move(file), .header = std::move(layout.header), .tensors = {}};
-  sums.bytes = sums.header.size() + layout.data_bytes;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::uint64_t bytes =
-        byte_size(tensors[i].dtype, element_count(tensors[i].shape).value_or(0)).value_or(0);
-    sums.tensors.push_back(
-        {tensors[i].name, sums.header.size() + layout.offsets[i], bytes, sha256[i]});
-  }
-  return sums;
+  RQ_TRY(FileLayout layout, safetensors_file(tensors, metadata));
+  return shard_sums(std::move(file), std::move(layout), sha256);
 }
 
 Result<ShardSums> shard_sums(const Plan& plan, std::uint32_t shard,
@@ -139,7 +153,8 @@ Result<ShardSums> shard_sums(const Plan& plan, std::uint32_t shard,
   for (const std::uint32_t output : plan.shards[shard].outputs) {
     sha256.push_back(records[output].sha256);
   }
-  return shard_sums(plan.shards[shard].file, planned_tensors(plan, shard), sha256, plan.metadata);
+  RQ_TRY(FileLayout layout, layout_of(plan, shard));
+  return shard_sums(plan.shards[shard].file, std::move(layout), sha256);
 }
 
 Result<std::vector<Damage>> find_damage(const std::filesystem::path& folder,

@@ -17,9 +17,7 @@ namespace requant {
 // is nothing else in such a file.
 struct ShardSums {
   struct Tensor {
-    std::string name;
-    std::uint64_t offset = 0;  // from the start of the file
-    std::uint64_t bytes = 0;
+    TensorInfo info;  // its place in the file
     std::string sha256;
   };
   std::string file;
@@ -28,14 +26,16 @@ struct ShardSums {
   std::vector<Tensor> tensors;
 };
 
-// The tensors of a weight file as its writer is told of them.
-std::vector<PlannedTensor> planned_tensors(const Plan& plan, std::uint32_t shard);
+// A weight file as its writer is told of it; the tensors in the order of its outputs.
+Result<FileLayout> layout_of(const Plan& plan, std::uint32_t shard);
 
 // Of tensors in the order given, with what is in __metadata__. kUsage where there can be no such
 // file.
 Result<ShardSums> shard_sums(std::string file, std::span<const PlannedTensor> tensors,
                              std::span<const std::string> sha256,
                              const std::map<std::string, std::string>& metadata);
+// Of a file that is laid out.
+ShardSums shard_sums(std::string file, FileLayout layout, std::span<const std::string> sha256);
 // Of one shard of a plan, its records being those of the whole plan.
 Result<ShardSums> shard_sums(const Plan& plan, std::uint32_t shard,
                              std::span<const TensorRecord> records);

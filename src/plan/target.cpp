@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "dialect/weight_file.h"
 
 namespace requant {
 namespace {
@@ -44,7 +45,8 @@ Result<const NamedLayout*> find_layout(const Dialect& dialect, std::string_view 
 }
 
 bool can_write(const Dialect& dialect) {
-  return dialect.name == kDense || dialect.quantization_config != nullptr;
+  return dialect.name == kDense || dialect.quantization_config != nullptr ||
+         weight_file_of(dialect) != nullptr;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "dialect/gguf_names.h"
 #include "plan/receipt.h"
 
 namespace requant {
@@ -68,8 +69,45 @@ struct ShardTensors {
   std::vector<std::string> sha256;
 };
 
+std::uint64_t number_at(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  return value == nullptr ? 0 : value->as_uint().value_or(0);
+}
+
+// A GGUF file: where its tensors lie is in its own header, whose hash the receipt states. Nothing,
+// with the damage, where the header is another.
+Result<std::optional<ShardSums>> gguf_sums(const fs::path& folder, const Json& entry,
+                                           const ShardTensors& shard, Checksums& report) {
+  const auto none = std::optional<ShardSums>();
+  RQ_TRY(const std::string name, name_at(entry, "name"));
+  RQ_TRY(const std::string expected, text_at(entry, "header_sha256"));
+  const auto damaged = [&](std::string what) {
+    report.damage.push_back({name, "", std::move(what)});
+    return none;
+  };
+  auto file = File::open(folder / name, name);
+  if (!file && file.error().code() == ErrorCode::kResource) return std::move(file).error();
+  if (!file) return damaged(file.error().message().substr(name.size() + 2));
+  const std::uint64_t size = number_at(entry, "header_bytes");
+  if (file->size() < size) return damaged(fmt::format("has {} bytes", file->size()));
+  RQ_TRY(const Bytes header, file->read_at(0, size));
+  if (sha256_hex(header.span()) != expected) return damaged("the header differs");
+  auto source = open_source(folder / name);
+  if (!source) return damaged(source.error().message());
+  RQ_TRY(const GgufModel model, named_as_family(*std::move(source)));
+  FileLayout layout{
+      .header = std::string(header.text()), .bytes = number_at(entry, "bytes"), .tensors = {}};
+  for (const PlannedTensor& tensor : shard.tensors) {
+    const TensorInfo* info = model.source.find(tensor.name);
+    if (info == nullptr) return unreadable(printable(tensor.name) + " is not in " + name);
+    layout.tensors.push_back(*info);
+  }
+  return std::optional(shard_sums(name, std::move(layout), shard.sha256));
+}
+
 // The weight files as the receipt's tensors make them, whose headers must be as it says.
-Result<std::vector<ShardSums>> shards_in(const Json& receipt) {
+Result<std::vector<ShardSums>> shards_in(const fs::path& folder, const Json& receipt,
+                                         Checksums& report) {
   std::map<std::string, ShardTensors> by_file;
   RQ_TRY(const auto* tensors, list_at(receipt, "tensors"));
   for (const Json& entry : *tensors) {
@@ -82,9 +120,18 @@ Result<std::vector<ShardSums>> shards_in(const Json& receipt) {
   }
   RQ_TRY(const auto* shards, list_at(receipt, "shards"));
   std::vector<ShardSums> sums;
+  std::set<std::string> files;
   for (const Json& entry : *shards) {
     RQ_TRY(const std::string file, name_at(entry, "name"));
     RQ_TRY(const std::string header, text_at(entry, "header_sha256"));
+    if (entry.find("container") != nullptr) {
+      RQ_TRY(auto one, gguf_sums(folder, entry, by_file[file], report));
+      if (one) sums.push_back(*std::move(one));
+      if (!one) report.files += 1;
+      files.insert(file);
+      continue;
+    }
+    files.insert(file);
     std::map<std::string, std::string> metadata;
     if (const Json* found = entry.find("metadata")) {
       for (const auto& [key, value] : found->members()) {
@@ -98,7 +145,7 @@ Result<std::vector<ShardSums>> shards_in(const Json& receipt) {
     }
     sums.push_back(std::move(one));
   }
-  if (sums.size() != by_file.size()) return unreadable("a tensor's file is not among 'shards'");
+  if (files.size() != by_file.size()) return unreadable("a tensor's file is not among 'shards'");
   return sums;
 }
 
@@ -152,7 +199,7 @@ Result<Checksums> compare_checksums(const fs::path& folder, const ReadCall& prog
   RQ_CHECK(check_own_sum(bytes.text(), report));
   RQ_TRY_IN(const Json receipt, parse_json(bytes.text(), {.bytes = kMaxReceiptBytes}),
             kReceiptName);
-  RQ_TRY(const std::vector<ShardSums> shards, shards_in(receipt));
+  RQ_TRY(const std::vector<ShardSums> shards, shards_in(folder, receipt, report));
   RQ_TRY(const auto* files, list_at(receipt, "files"));
   std::set<std::string> listed;
   for (const Json& entry : *files) {

