@@ -30,7 +30,8 @@ bool reads(const GptqRules& rules, const Scheme& s) {
          (s.scale_dtype == DType::kF16 || s.scale_dtype == DType::kBF16 ||
           s.scale_dtype == DType::kF32) &&
          s.offset != Offset::kMinimum && !s.outer && !s.input_multiplier && s.rotation.empty() &&
-         !(s.permuted && (s.grid.is_channel() || rules.in_order)) && s.activations.kind == ActivationKind::kNone;
+         !(s.permuted && (s.grid.is_channel() || rules.in_order)) &&
+         s.activations.kind == ActivationKind::kNone;
 }
 
 Error not_held(const GptqRules& rules, const Scheme& scheme) {
