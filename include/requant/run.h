@@ -58,4 +58,19 @@ Result<Continuation> continue_text(const RunOptions& options, std::string_view p
 // "schema": "requant/run/1".
 std::string to_json(const Continuation& continuation);
 
+struct ModelComparison {
+  std::uint64_t tokens = 0;
+  double largest = 0;  // difference of two logits over the largest magnitude of the first model's
+  double mean_kl = 0;  // of KL(first || second) after a token, in nats
+  double largest_kl = 0;
+  double same_top = 0;  // share of the tokens after which both put the same one first
+};
+
+// What two models say after each token of a text, in windows as perplexity() has them. The tokens
+// are those of the first one's tokenizer; an empty text stands for one that is built in.
+Result<ModelComparison> compare_models(const RunOptions& first, const RunOptions& second,
+                                       std::string_view text, std::uint64_t window);
+// "schema": "requant/verify-model/1".
+std::string to_json(const ModelComparison& comparison);
+
 }  // namespace requant

@@ -8,18 +8,25 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "cli/tokens.h"
 #include "requant/bytes.h"
 #include "requant/convert.h"
 #include "requant/inspect.h"
+#include "requant/run.h"
 
 namespace requant::cli {
 namespace {
 
-constexpr std::size_t kListed = 20;  // mismatches that are told one by one
+constexpr std::uint64_t kWindow = 512;  // tokens that models see together
+constexpr std::size_t kListed = 20;     // mismatches that are told one by one
 
 struct Arguments {
   VerifyOptions options;
   std::filesystem::path output;  // whose checksums are compared
+  bool model = false;            // compare what they say
+  std::filesystem::path text;
+  double max_kl = -1;  // below 0: no bound
+  bool activations = false;
   bool json = false;
 };
 
@@ -87,12 +94,42 @@ int run_checksums(const Arguments& arguments) {
   return result->damage.empty() ? kClean : kFindings;
 }
 
+int run_model(const Arguments& arguments) {
+  std::string text;
+  if (!arguments.text.empty()) {
+    auto read = read_text(arguments.text);
+    if (!read) return report(read.error());
+    text = *std::move(read);
+  }
+  const auto side = [&](const std::filesystem::path& source) {
+    return RunOptions{.source = source,
+                      .threads = arguments.options.threads,
+                      .round_inputs = arguments.activations};
+  };
+  const auto result =
+      compare_models(side(arguments.options.first), side(arguments.options.second), text, kWindow);
+  if (!result) return report(result.error());
+  if (arguments.json) {
+    print(to_json(*result));
+  } else {
+    print(
+        fmt::format("{} tokens: logits differ by at most {:.2g} of the largest, KL mean {:.3g}, "
+                    "at most {:.3g} nats, the same token first after {:.1f} %\n",
+                    result->tokens, result->largest, result->mean_kl, result->largest_kl,
+                    100 * result->same_top));
+  }
+  // A KL that is no number is no proof, either.
+  const bool fine = arguments.max_kl < 0 || result->mean_kl <= arguments.max_kl;
+  return fine ? kClean : kFindings;
+}
+
 int run(const Arguments& arguments) {
   stop_on_signals();
   if (!arguments.output.empty()) return run_checksums(arguments);
   if (arguments.options.second.empty()) {
     return report(usage("two checkpoints are needed, or --checksums OUT"));
   }
+  if (arguments.model) return run_model(arguments);
   const auto result = [&] {
     ProgressLine line("verify");
     return verify(arguments.options,
@@ -115,6 +152,18 @@ std::function<int()> add(CLI::App& app) {
   app.add_option("--checksums", arguments->output,
                  "an output of requant: compare its bytes with the hashes in its receipt")
       ->type_name("OUT");
+  auto* model = app.add_flag("--model", arguments->model,
+                             "run both and compare what they say, instead of their numbers");
+  app.add_option("--text", arguments->text, "with --model: a file of text; - is stdin")
+      ->type_name("FILE")
+      ->needs(model);
+  app.add_option("--max-kl", arguments->max_kl,
+                 "with --model: exit code 1 where the mean KL is above that many nats")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(model);
+  app.add_flag("--activations", arguments->activations,
+               "with --model: round the inputs of quantised weights, as the dialects state")
+      ->needs(model);
   app.add_option("--threads", arguments->options.threads, "threads to use")
       ->check(CLI::PositiveNumber);
   app.add_flag("--json", arguments->json, "one JSON document on stdout");
