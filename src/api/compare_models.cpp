@@ -2,16 +2,13 @@
 #include <cmath>
 #include <utility>
 
+#include "api/run_model.h"
 #include "base/json.h"
 #include "base/threads.h"
-#include "model/model.h"
-#include "requant/run.h"
 #include "text/tokenizer.h"
 
 namespace requant {
 namespace {
-
-constexpr std::size_t kHeadPiece = 32;  // tokens of which logits are held at once
 
 constexpr std::string_view kText =
     "Water covers most of the Earth, yet little of it can be drunk. Rivers carry what the rain "
@@ -29,14 +26,6 @@ struct Sums {
   double kl = 0;
   double largest_kl = 0;
 };
-
-// log of the sum of exponentials.
-double log_sum(std::span<const float> logits) {
-  const double most = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - most);
-  return most + std::log(sum);
-}
 
 void add_token(std::span<const float> first, std::span<const float> second, Sums& sums) {
   const double first_sum = log_sum(first);
@@ -78,11 +67,6 @@ Result<void> add_window(const Model& first, const Model& second,
   return {};
 }
 
-Result<Model> load(const Checkpoint& checkpoint, const RunOptions& options) {
-  return Model::load(checkpoint,
-                     options.round_inputs ? InputRounding::kStated : InputRounding::kNone);
-}
-
 }  // namespace
 
 Result<ModelComparison> compare_models(const RunOptions& first, const RunOptions& second,
@@ -95,8 +79,8 @@ Result<ModelComparison> compare_models(const RunOptions& first, const RunOptions
     RQ_TRY(const Tokenizer tokenizer, Tokenizer::open(first_checkpoint.folder()));
     RQ_TRY(const auto ids, tokenizer.encode(text.empty() ? kText : text, SpecialTokens::kLeave));
     if (ids.empty()) return usage("a text of no tokens");
-    RQ_TRY(const Model a, load(first_checkpoint, first));
-    RQ_TRY(const Model b, load(second_checkpoint, second));
+    RQ_TRY(const Model a, load_model(first_checkpoint, first));
+    RQ_TRY(const Model b, load_model(second_checkpoint, second));
     if (a.vocabulary() != b.vocabulary()) {
       return refused("the two models have vocabularies of different sizes");
     }

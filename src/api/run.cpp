@@ -5,21 +5,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/run_model.h"
 #include "base/json.h"
 #include "base/threads.h"
-#include "model/model.h"
 #include "text/tokenizer.h"
 
 namespace requant {
 namespace {
 
-constexpr std::size_t kPiece = 128;     // tokens that go through the model together
-constexpr std::size_t kHeadPiece = 32;  // of which logits are held at once
-
-Result<Model> load_model(const Checkpoint& checkpoint, const RunOptions& options) {
-  return Model::load(checkpoint,
-                     options.round_inputs ? InputRounding::kStated : InputRounding::kNone);
-}
+constexpr std::size_t kPiece = 128;  // tokens that go through the model together
 
 // The hidden states of all tokens, in pieces.
 Result<std::vector<float>> hidden_states(const Model& model, std::span<const std::uint32_t> tokens,
@@ -35,10 +29,7 @@ Result<std::vector<float>> hidden_states(const Model& model, std::span<const std
 
 // Negative log-likelihood of `token`.
 double surprise(std::span<const float> logits, std::uint32_t token) {
-  const double most = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - most);
-  return most + std::log(sum) - static_cast<double>(logits[token]);
+  return log_sum(logits) - static_cast<double>(logits[token]);
 }
 
 // The sum over the tokens of a window but its first.

@@ -12,12 +12,6 @@ namespace {
 constexpr std::string_view kLayer = "{layer}";
 constexpr std::string_view kExpert = "{expert}";
 
-std::string with_number(std::string pattern, std::string_view placeholder, std::int64_t number) {
-  const std::size_t at = pattern.find(placeholder);
-  if (at != std::string::npos) pattern.replace(at, placeholder.size(), std::to_string(number));
-  return pattern;
-}
-
 std::int64_t experts_of(const Family& family, const KeyValue& value_of) {
   for (const std::string& key : family.experts) {
     if (const auto experts = value_of(key)) return *experts;
@@ -50,6 +44,12 @@ Composition composition_of(const Architecture::Data& data, std::size_t index, in
 }
 
 }  // namespace
+
+std::string with_number(std::string pattern, std::string_view placeholder, std::int64_t number) {
+  const std::size_t at = pattern.find(placeholder);
+  if (at != std::string::npos) pattern.replace(at, placeholder.size(), std::to_string(number));
+  return pattern;
+}
 
 bool Composition::is_known() const {
   constexpr std::int64_t kMost = std::int64_t{1} << 40;  // so that rows() does not overflow

@@ -30,4 +30,7 @@ struct Composition {
   std::string member(std::size_t index, std::int64_t expert) const;
 };
 
+// A pattern with the number in place of the first `placeholder` ("{layer}").
+std::string with_number(std::string pattern, std::string_view placeholder, std::int64_t number);
+
 }  // namespace requant

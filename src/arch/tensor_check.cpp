@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "arch/architecture.h"
+#include "arch/composition.h"
 #include "arch/config_value.h"
 #include "arch/data.h"
 #include "base/text.h"
@@ -19,13 +20,6 @@ constexpr int kGiveUp = 1000;
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
-std::string with_number(std::string pattern, std::string_view placeholder, std::int64_t number) {
-  if (const auto at = pattern.find(placeholder); at != std::string::npos) {
-    pattern.replace(at, placeholder.size(), std::to_string(number));
-  }
-  return pattern;
 }
 
 bool has(const std::string& pattern, std::string_view placeholder) {

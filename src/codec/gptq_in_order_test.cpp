@@ -5,14 +5,7 @@ namespace {
 
 const Codec& codec() { return *find_codec("gptq-in-order"); }
 
-TEST(GptqInOrder, RoundTrips) {
-  for (const int bits : {2, 3, 4, 8}) {
-    const Scheme scheme = {
-        .bits = bits, .grid = Grid::group(32), .scale_dtype = DType::kF16, .offset = Offset::kNone};
-    testing_support::expect_round_trip(codec(), scheme, 32, 64);
-    testing_support::expect_refusal_when_cut(codec(), scheme, 32, 64);
-  }
-}
+TEST(GptqInOrder, RoundTrips) { testing_support::expect_gptq_round_trips(codec(), Offset::kNone); }
 
 // The bytes that AutoGPTQ wrote, less the tensor that this layout leaves out.
 TEST(GptqInOrder, ReadsAndWritesAutoGptqsTensorsButGIdx) {
@@ -21,18 +14,7 @@ TEST(GptqInOrder, ReadsAndWritesAutoGptqsTensorsButGIdx) {
   }
 }
 
-TEST(GptqInOrder, LeavesFilesWithGIdxToOthers) {
-  const Json file = testing_support::vectors("gptq");
-  const WeightParts parts = testing_support::gptq_parts(*file.find("int4_sym"), false);
-  EXPECT_FALSE(codec().scheme_of(parts, {.grid = Grid::group(32)}));
-}
-
-TEST(GptqInOrder, RefusesInputsInAnotherOrder) {
-  const Scheme scheme = {
-      .bits = 4, .grid = Grid::group(32), .scale_dtype = DType::kF16, .permuted = true};
-  EXPECT_FALSE(codec().holds(scheme));
-  EXPECT_FALSE(codec().layout(scheme, 32, 64));
-}
+TEST(GptqInOrder, HasNoGIdx) { testing_support::expect_no_gptq_order(codec(), false); }
 
 }  // namespace
 }  // namespace requant

@@ -44,6 +44,40 @@ Result<std::vector<PartSpec>> gptq_layout(const GptqRules& rules, const Scheme& 
                                           std::int64_t rows, std::int64_t cols);
 Result<WeightParts> gptq_encode(const GptqRules& rules, const QuantizedWeight& weight);
 
+// The codec of some rules: `constexpr GptqRules kRules = ...; GptqCodec<kRules>::codec(...)`.
+template <const GptqRules& kRules>
+struct GptqCodec {
+  static bool holds(const Scheme& scheme) { return gptq_holds(kRules, scheme); }
+  static std::optional<Scheme> scheme_of(const WeightParts& parts, const Scheme& declared) {
+    return gptq_scheme_of(kRules, parts, declared);
+  }
+  static Result<QuantizedWeight> decode(const WeightParts& parts, const Scheme& scheme) {
+    return gptq_decode(kRules, parts, scheme);
+  }
+  static Result<std::vector<PartSpec>> layout(const Scheme& scheme, std::int64_t rows,
+                                              std::int64_t cols) {
+    return gptq_layout(kRules, scheme, rows, cols);
+  }
+  static Result<WeightParts> encode(const QuantizedWeight& weight) {
+    return gptq_encode(kRules, weight);
+  }
+
+  struct Words {
+    std::string_view long_name;
+    std::string_view source;
+  };
+  static constexpr Codec codec(const Words& words) {
+    return {.name = kRules.name,
+            .long_name = words.long_name,
+            .source = words.source,
+            .holds = holds,
+            .scheme_of = scheme_of,
+            .decode = decode,
+            .layout = layout,
+            .encode = encode};
+  }
+};
+
 // `qzeros` -> zero points 0 to 2^b - 1 [groups, out].
 std::vector<std::uint8_t> gptq_unpack_zeros(const GptqRules& rules, int bits,
                                             std::span<const std::uint32_t> stored,

@@ -56,6 +56,27 @@ inline void expect_gptq_vector(const Codec& codec, const std::string& name, bool
   for (const auto& [part, tensor] : parts) EXPECT_TRUE(same_bits(back->at(part), tensor)) << part;
 }
 
+// Groups of 32 in their order, of all widths.
+inline void expect_gptq_round_trips(const Codec& codec, Offset offset) {
+  for (const int bits : {2, 3, 4, 8}) {
+    const Scheme scheme = {
+        .bits = bits, .grid = Grid::group(32), .scale_dtype = DType::kF16, .offset = offset};
+    expect_round_trip(codec, scheme, 32, 64);
+    expect_refusal_when_cut(codec, scheme, 32, 64);
+  }
+}
+
+// Files with g_idx are for others, and inputs in another order are refused.
+inline void expect_no_gptq_order(const Codec& codec, bool v2) {
+  const Json file = vectors("gptq");
+  const WeightParts parts = gptq_parts(*file.find("int4_sym"), v2);
+  EXPECT_FALSE(codec.scheme_of(parts, {.grid = Grid::group(32)}));
+  const Scheme scheme = {
+      .bits = 4, .grid = Grid::group(32), .scale_dtype = DType::kF16, .permuted = true};
+  EXPECT_FALSE(codec.holds(scheme));
+  EXPECT_FALSE(codec.layout(scheme, 32, 64));
+}
+
 // One input group of 8 outputs whose zero points are the fields of `word`, 4 bits.
 inline WeightParts gptq_zero_word(std::uint32_t word) {
   return {{"qweight", tensor_of<std::uint32_t>(DType::kI32, {1, 8}, std::vector<std::uint32_t>(8))},

@@ -144,8 +144,9 @@ class Vocabulary {
 
   Result<void> add_merges(const Json& model) {
     std::vector<std::string> merges;
+    static const Json kNone = Json::array();
     const Json* list = model.find("merges");
-    for (const Json& merge : list == nullptr ? std::vector<Json>() : list->items()) {
+    for (const Json& merge : (list == nullptr ? kNone : *list).items()) {
       if (const auto text = merge.as_string()) {
         merges.emplace_back(*text);
         continue;

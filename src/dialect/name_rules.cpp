@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
 #include <array>
 
+#include "base/pcre2.h"
 #include "base/text.h"
 
 namespace requant {
@@ -19,33 +17,16 @@ constexpr std::uint32_t kHeapLimitKiB = 4096;
 constexpr std::size_t kPatternLimit = 4096;
 constexpr std::size_t kEntriesLimit = 1'000'000;
 
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeData {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-};
-struct FreeContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
-
-const unsigned char* units(std::string_view text) {
-  return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
-}
-
-std::string reason_of(int code) {
-  std::array<unsigned char, 256> text{};
-  pcre2_get_error_message(code, text.data(), text.size());
-  return static_cast<const char*>(static_cast<const void*>(text.data()));
-}
+using pcre2::reason_of;
+using pcre2::units;
 
 }  // namespace
 
 struct NamePattern::Compiled {
   std::string text;
-  std::unique_ptr<pcre2_code, FreeCode> code;
-  std::unique_ptr<pcre2_match_context, FreeContext> context;
-  std::unique_ptr<pcre2_match_data, FreeData> data;
+  pcre2::Code code;
+  pcre2::MatchContext context;
+  pcre2::MatchData data;
 };
 
 NamePattern::NamePattern(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}

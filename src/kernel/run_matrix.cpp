@@ -9,7 +9,6 @@
 #include "base/threads.h"
 #include "kernel/dot_rows.h"
 #include "quant/row_reader.h"
-#include "tensor/float_formats.h"
 
 namespace requant::kernel {
 namespace {
@@ -18,27 +17,6 @@ constexpr std::size_t kRowsAtOnce = 4;
 constexpr std::size_t kGrain = std::size_t{1} << 17;  // products that are worth a thread
 
 std::size_t size(std::int64_t value) { return static_cast<std::size_t>(value); }
-
-float float_of(Element element, std::uint8_t bits) {
-  switch (element) {
-    case Element::kE2M1:
-      return e2m1_to_f32(bits);
-    case Element::kE2M3:
-      return e2m3_to_f32(bits);
-    case Element::kE3M2:
-      return e3m2_to_f32(bits);
-    case Element::kE4M3Fn:
-      return e4m3fn_to_f32(bits);
-    case Element::kE4M3Fnuz:
-      return e4m3fnuz_to_f32(bits);
-    case Element::kE5M2:
-      return e5m2_to_f32(bits);
-    case Element::kE5M2Fnuz:
-      return e5m2fnuz_to_f32(bits);
-    default:
-      return 0;
-  }
-}
 
 // What the codes 0 to `entries` - 1 are worth; of integers, their own bits.
 std::vector<float> table_of(const QuantizedWeight& weight, std::size_t entries) {
@@ -60,7 +38,7 @@ std::vector<float> table_of(const QuantizedWeight& weight, std::size_t entries) 
         }
         break;
       default:
-        table[i] = float_of(weight.scheme.element, bits);
+        table[i] = static_cast<float>(decode_float(weight.scheme.element, bits));
     }
   }
   return table;

@@ -6,25 +6,14 @@
 #include <cmath>
 #include <numeric>
 
+#include "arch/composition.h"
 #include "base/text.h"
 
 namespace requant {
-namespace {
-
-void put_number(std::string& name, std::string_view placeholder, std::int64_t number) {
-  const std::size_t at = name.find(placeholder);
-  if (at != std::string::npos) name.replace(at, placeholder.size(), std::to_string(number));
-}
-
-}  // namespace
-
 std::string LayerNames::of(std::string_view what, std::int64_t expert) const {
   const auto found = part_.modules.find(what);
   if (found == part_.modules.end()) return {};
-  std::string name = found->second;
-  put_number(name, "{layer}", layer_);
-  put_number(name, "{expert}", expert);
-  return name;
+  return with_number(with_number(found->second, "{layer}", layer_), "{expert}", expert);
 }
 
 Result<Norm> Norm::load(ModuleWeights& weights, const std::string& module, std::int64_t size,

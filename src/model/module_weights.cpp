@@ -63,6 +63,12 @@ Assembly assembly_of(const std::vector<std::int64_t>& rows, std::int64_t cols) {
   return assembly;
 }
 
+Result<std::vector<float>> floats_of(const Tensor& stored) {
+  RQ_TRY(const Tensor values, to_f32(stored));
+  const auto numbers = values.as<float>();
+  return std::vector<float>(numbers.begin(), numbers.end());
+}
+
 }  // namespace
 
 ModuleWeights::ModuleWeights(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {
@@ -167,18 +173,14 @@ Result<std::vector<float>> ModuleWeights::bias(const std::string& module) {
   if (!place) return std::vector<float>();
   const DenseTensor& tensor = *dense_.find(place->holder + ".bias")->second;
   RQ_TRY_IN(const Tensor stored, rows_of(tensor, place->rows, module), printable(module));
-  RQ_TRY(const Tensor values, to_f32(stored));
-  const auto numbers = values.as<float>();
-  return std::vector<float>(numbers.begin(), numbers.end());
+  return floats_of(stored);
 }
 
 Result<std::vector<float>> ModuleWeights::norm(const std::string& module) {
   const auto found = dense_.find(module + ".weight");
   if (found == dense_.end()) return corrupt(printable(module) + ": no weight");
   RQ_TRY(const Tensor stored, checkpoint_.read(*found->second));
-  RQ_TRY(const Tensor values, to_f32(stored));
-  const auto numbers = values.as<float>();
-  return std::vector<float>(numbers.begin(), numbers.end());
+  return floats_of(stored);
 }
 
 }  // namespace requant

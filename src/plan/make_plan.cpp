@@ -3,12 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "base/file.h"
-#include "base/letter_case.h"
 #include "base/name_index.h"
 #include "base/text.h"
-#include "container/ggml_types.h"
-#include "dialect/weight_file.h"
 #include "plan/config_edit.h"
 #include "plan/examples.h"
 #include "plan/harmony.h"
@@ -17,6 +13,7 @@
 #include "plan/quantise_steps.h"
 #include "plan/shards.h"
 #include "plan/side_files.h"
+#include "plan/weight_file_plan.h"
 
 namespace requant {
 namespace {
@@ -61,7 +58,9 @@ class Planner {
     RQ_CHECK(check_names());
     plan_.shards = make_shards(std::move(shard_items_), plan_.outputs,
                                weight_file() == nullptr ? request_.max_shard_bytes : UINT64_MAX);
-    if (weight_file() != nullptr) RQ_CHECK(lay_out_file());
+    if (weight_file() != nullptr) {
+      RQ_CHECK(lay_out_weight_file(checkpoint_, request_, *weight_file(), plan_));
+    }
     for (const Shard& shard : plan_.shards) plan_.output_bytes += shard.bytes;
     RQ_CHECK(plan_documents());
     plan_.peak_memory_bytes = peak_memory(plan_, request_.threads);
@@ -70,51 +69,6 @@ class Planner {
 
  private:
   const WeightFile* weight_file() const { return weight_file_of(*request_.target.dialect); }
-
-  // The one file of a container that is no safetensors.
-  Result<void> lay_out_file() {
-    Shard& shard = plan_.shards.front();
-    shard.file = weight_file()->name;
-    std::map<const TensorInfo*, std::string> encodings;
-    for (const Weight& weight : plan_.target_weights) {
-      const std::string_view codec = weight.codec->name;
-      encodings.emplace(weight.parts.front().second, to_upper(codec.substr(codec.find('-') + 1)));
-    }
-    std::vector<TensorInfo> tensors;
-    for (const std::uint32_t output : shard.outputs) {
-      const TensorInfo& planned = *plan_.outputs[output].tensor;
-      TensorInfo& info = tensors.emplace_back();
-      info.name = planned.name;
-      info.dtype = planned.dtype;
-      info.shape = planned.shape;
-      info.bytes = planned.bytes;
-      const auto encoding = encodings.find(&planned);
-      if (encoding != encodings.end())
-        info.set_special({.encoding = ggml_type(encoding->second)->name});
-    }
-    const Json config = with_sizes(checkpoint_, plan_.grown);
-    const std::filesystem::path folder =
-        request_.tokenizer_from.empty() ? checkpoint_.root() : request_.tokenizer_from;
-    RQ_TRY_IN(plan_.layout,
-              weight_file()->layout(
-                  {.config = config,
-                   .source = checkpoint_.source(),
-                   .tensors = tensors,
-                   .read = [&](std::string_view name) { return text_in(folder, name); }}),
-              request_.target.dialect->name);
-    return {};
-  }
-
-  static Result<std::optional<std::string>> text_in(const std::filesystem::path& folder,
-                                                    std::string_view name) {
-    constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
-    std::optional<std::string> text;
-    std::error_code failed;
-    if (!std::filesystem::exists(folder / name, failed)) return text;
-    RQ_TRY(const Bytes bytes, read_small_file(folder / name, kMostBytes, std::string(name)));
-    text.emplace(bytes.text());
-    return text;
-  }
 
   void reserve() {
     const std::size_t weights = checkpoint_.weights().size() + plan_.weights.size();
@@ -531,15 +485,6 @@ class Planner {
     return {};
   }
 
-  // What the weight file says itself.
-  static void leave_out(SideFile& file) {
-    const bool is_licence = file.name.starts_with("LICENSE") || file.name.starts_with("NOTICE") ||
-                            file.name.starts_with("USE_POLICY");
-    if (file.action != FileAction::kCopy || is_licence) return;
-    file.action = FileAction::kDrop;
-    file.reason = "no reader of the weight file looks for it";
-  }
-
   Result<void> plan_documents() {
     if (checkpoint_.config().members().empty()) {
       return refused(printable(checkpoint_.root().string(), 4096) +
@@ -549,7 +494,7 @@ class Planner {
     plan_.config_changes = !request_.keep_config;
     RQ_TRY(plan_.files, plan_side_files(checkpoint_, request_.tokenizer_from));
     if (plan_.layout) {
-      for (SideFile& file : plan_.files) leave_out(file);
+      drop_what_weight_file_says(plan_);
       return {};
     }
     if (!request_.keep_config) {

@@ -10,30 +10,6 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-double decode_float(Element element, std::uint8_t bits) {
-  switch (element) {
-    case Element::kE2M1:
-      return e2m1_to_f32(bits);
-    case Element::kE2M3:
-      return e2m3_to_f32(bits);
-    case Element::kE3M2:
-      return e3m2_to_f32(bits);
-    case Element::kE4M3Fn:
-      return e4m3fn_to_f32(bits);
-    case Element::kE4M3Fnuz:
-      return e4m3fnuz_to_f32(bits);
-    case Element::kE5M2:
-      return e5m2_to_f32(bits);
-    case Element::kE5M2Fnuz:
-      return e5m2fnuz_to_f32(bits);
-    case Element::kInt:
-    case Element::kCodebook:
-    case Element::kCount:
-      break;
-  }
-  return kNan;
-}
-
 // What each code is; a codebook as it lies.
 std::vector<double> decode_table(const QuantizedWeight& weight) {
   std::vector<double> table;
@@ -77,6 +53,30 @@ double nested_scale(const QuantizedWeight& w, std::int64_t index, double outer) 
 }
 
 }  // namespace
+
+double decode_float(Element element, std::uint8_t bits) {
+  switch (element) {
+    case Element::kE2M1:
+      return e2m1_to_f32(bits);
+    case Element::kE2M3:
+      return e2m3_to_f32(bits);
+    case Element::kE3M2:
+      return e3m2_to_f32(bits);
+    case Element::kE4M3Fn:
+      return e4m3fn_to_f32(bits);
+    case Element::kE4M3Fnuz:
+      return e4m3fnuz_to_f32(bits);
+    case Element::kE5M2:
+      return e5m2_to_f32(bits);
+    case Element::kE5M2Fnuz:
+      return e5m2fnuz_to_f32(bits);
+    case Element::kInt:
+    case Element::kCodebook:
+    case Element::kCount:
+      break;
+  }
+  return kNan;
+}
 
 RowReader::RowReader(const QuantizedWeight& weight)
     : weight_(weight), decoded_(decode_table(weight)) {

@@ -20,6 +20,9 @@ struct ScaleCell {
   friend bool operator==(const ScaleCell&, const ScaleCell&) = default;
 };
 
+// What a bit pattern of a float element is; NaN for elements that are no floats.
+double decode_float(Element element, std::uint8_t bits);
+
 // Reads the elements of a weight exactly, row by row. Keeps the cells of one row only, so that a
 // weight with a scale for each element needs no second copy of itself.
 // REQUIRES: validate(weight); the weight outlives the reader. One reader a thread.

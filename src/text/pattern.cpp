@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
 #include <array>
 
+#include "base/pcre2.h"
 #include "base/text.h"
 
 namespace requant {
@@ -19,25 +17,8 @@ constexpr std::size_t kStepsAtLeast = 100'000;
 constexpr std::size_t kStepsPerByte = 64;
 constexpr std::uint32_t kHeapLimitKiB = 65536;
 
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeData {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-};
-struct FreeContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
-
-const unsigned char* units(std::string_view text) {
-  return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
-}
-
-std::string reason_of(int code) {
-  std::array<unsigned char, 256> text{};
-  pcre2_get_error_message(code, text.data(), text.size());
-  return static_cast<const char*>(static_cast<const void*>(text.data()));
-}
+using pcre2::reason_of;
+using pcre2::units;
 
 // What stands for a letter after a backslash inside a class: White_Space, which PCRE2's \s is but
 // for U+180E, and the characters of words, marks among them.
@@ -111,7 +92,7 @@ void add(std::vector<Stretch>& stretches, std::size_t begin, std::size_t end, bo
 
 struct SplitPattern::Compiled {
   std::string text;
-  std::unique_ptr<pcre2_code, FreeCode> code;  // none: `text` itself is looked for
+  pcre2::Code code;  // none: `text` itself is looked for
 };
 
 SplitPattern::SplitPattern(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
@@ -165,9 +146,8 @@ std::vector<Stretch> split_literal(std::string_view text, std::string_view liter
 
 Result<std::vector<Stretch>> SplitPattern::split(std::string_view text) const {
   if (!compiled_->code) return split_literal(text, compiled_->text);
-  const std::unique_ptr<pcre2_match_context, FreeContext> context(
-      pcre2_match_context_create(nullptr));
-  const std::unique_ptr<pcre2_match_data, FreeData> data(pcre2_match_data_create(1, nullptr));
+  const pcre2::MatchContext context(pcre2_match_context_create(nullptr));
+  const pcre2::MatchData data(pcre2_match_data_create(1, nullptr));
   if (!context || !data) return resource("no memory for a pattern");
   const std::size_t steps =
       std::min<std::size_t>(UINT32_MAX, kStepsAtLeast + kStepsPerByte * text.size());
