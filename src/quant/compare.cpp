@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/threads.h"
+#include "quant/paired_cells.h"
 #include "quant/quantized_weight.h"
 #include "quant/row_reader.h"
 
@@ -186,19 +187,45 @@ class RowComparer {
   }
 
   void compare_row(std::int64_t row) {
-    const auto a = left_.read(row);
-    const auto b = right_.read(row);
-    for (std::size_t col = 0; col < a.size(); ++col) {
-      if (!same_number(a[col], b[col])) {
-        tally_.add(row, static_cast<std::int64_t>(col), a[col], b[col]);
+    left_.cells(row);
+    right_.cells(row);
+    const auto codes_a = left_.bytes(row);
+    const auto codes_b = right_.bytes(row);
+    if (codes_a.empty() || codes_b.empty()) return compare_each(row);
+    PairedCells::Seen* seen = nullptr;
+    for (std::int64_t col = 0; col < a_.cols; ++col) {
+      if (seen == nullptr || !left_.same_cell(col) || !right_.same_cell(col)) {
+        seen = &known_.of(left_.cell(col), right_.cell(col));
+      }
+      const std::uint8_t a = codes_a[static_cast<std::size_t>(col)];
+      const std::uint8_t b = codes_b[static_cast<std::size_t>(col)];
+      const auto differs = seen->find(a, b);
+      if (differs == PairedCells::Seen::Kept::kNothing) {
+        seen->keep(a, b, look(row, col));
+      } else if (differs == PairedCells::Seen::Kept::kTrue) {
+        ++tally_.elements;
       }
     }
+  }
+
+  void compare_each(std::int64_t row) {
+    for (std::int64_t col = 0; col < a_.cols; ++col) look(row, col);
+  }
+
+  // Whether the two differ there.
+  bool look(std::int64_t row, std::int64_t col) {
+    const ExactValue a = left_.value(row, col);
+    const ExactValue b = right_.value(row, col);
+    if (same_number(a, b)) return false;
+    tally_.add(row, col, a, b);
+    return true;
   }
 
   const QuantizedWeight& a_;
   const QuantizedWeight& b_;
   RowReader left_;
   RowReader right_;
+  PairedCells known_;
   bool by_bytes_;
   Tally tally_;
 };
@@ -223,20 +250,45 @@ Tally compare_values(const QuantizedWeight& a, const QuantizedWeight& b) {
   return all;
 }
 
+// The largest magnitude of rows, each pair of a cell and a code looked at once.
+class LargestMagnitude {
+ public:
+  explicit LargestMagnitude(const QuantizedWeight& weight) : cols_(weight.cols), reader_(weight) {}
+
+  void add(std::int64_t row) {
+    reader_.cells(row);
+    const auto codes = reader_.bytes(row);
+    PairedCells::Seen* seen = nullptr;
+    for (std::int64_t col = 0; col < cols_; ++col) {
+      if (!codes.empty()) {
+        if (seen == nullptr || !reader_.same_cell(col)) {
+          seen = &known_.of(reader_.cell(col), reader_.cell(col));
+        }
+        const std::uint8_t code = codes[static_cast<std::size_t>(col)];
+        if (seen->find(code, code) != PairedCells::Seen::Kept::kNothing) continue;
+        seen->keep(code, code, true);
+      }
+      const double value = std::fabs(static_cast<double>(nearest_f32(reader_.value(row, col))));
+      if (std::isfinite(value)) largest_ = std::max(largest_, value);
+    }
+  }
+  double result() const { return largest_; }
+
+ private:
+  std::int64_t cols_;
+  RowReader reader_;
+  PairedCells known_;
+  double largest_ = 0;
+};
+
 double largest_magnitude(const QuantizedWeight& weight) {
   std::mutex mutex;
   double all = 0;
   for_rows(weight, [&](std::int64_t begin, std::int64_t end) {
-    RowReader reader(weight);
-    double part = 0;
-    for (std::int64_t row = begin; row < end; ++row) {
-      for (const ExactValue& value : reader.read(row)) {
-        const double magnitude = std::fabs(static_cast<double>(nearest_f32(value)));
-        if (std::isfinite(magnitude)) part = std::max(part, magnitude);
-      }
-    }
+    LargestMagnitude part(weight);
+    for (std::int64_t row = begin; row < end; ++row) part.add(row);
     const std::lock_guard lock(mutex);
-    all = std::max(all, part);
+    all = std::max(all, part.result());
   });
   return all;
 }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -126,6 +127,34 @@ TEST(Compare, TakesAPermutationInOrderForNone) {
   EXPECT_TRUE(difference(plain, permuted).equal);
   permuted.permutation = tensor_of<std::int32_t>(DType::kI32, {4}, {1, 1, 0, 0});
   EXPECT_TRUE(difference(plain, permuted).first.starts_with("the permutation of the inputs"));
+}
+
+TEST(Compare, CountsTheSameWhereCellsAndCodesComeAgain) {
+  // 3 scales in turn against 3 others, so that every pair of cells comes with every pair of codes.
+  const Scheme scheme = {.bits = 4, .grid = Grid::group(4)};
+  auto a = random_weight(scheme, 64, 96, 1);
+  auto b = random_weight(scheme, 64, 96, 2);
+  std::vector<float> scales_a;
+  std::vector<float> scales_b;
+  for (int i = 0; i < 64 * 24; ++i) {
+    scales_a.push_back(0.5F + static_cast<float>(i % 3));
+    scales_b.push_back(0.25F + static_cast<float>(i % 5));
+  }
+  a.scales = f32({64, 24}, scales_a);
+  b.scales = f32({64, 24}, scales_b);
+  const auto left = testing_support::values_of(a);
+  const auto right = testing_support::values_of(b);
+  std::uint64_t differing = 0;
+  double apart = 0;
+  double largest = 0;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (left[i] != right[i]) ++differing;
+    apart = std::max(apart, std::fabs(static_cast<double>(left[i]) - right[i]));
+    largest = std::max(largest, std::fabs(static_cast<double>(left[i])));
+  }
+  const Difference found = difference(a, b);
+  EXPECT_EQ(found.elements, differing);
+  EXPECT_EQ(found.max_relative, apart / largest);
 }
 
 }  // namespace

@@ -165,15 +165,23 @@ std::span<const ScaleCell> RowReader::cells(std::int64_t row) {
   return std::span(cells_).first(cells_.size() - (weight_.scheme.permuted ? 1 : 0));
 }
 
+std::span<const std::uint8_t> RowReader::bytes(std::int64_t row) const {
+  if (weight_.codes.dtype == DType::kU16 || code_length_ != 1) return {};
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(weight_.codes.bytes.data());
+  return {codes + row * weight_.cols, at(weight_.cols)};
+}
+
+ExactValue RowReader::value(std::int64_t row, std::int64_t col) const {
+  const ScaleCell& of = cell(col);
+  ExactValue value = exact_product(code(row, col) - of.zero, of.scale, of.outer);
+  value.addend = of.addend;
+  value.divisor = of.divisor;
+  return value;
+}
+
 std::span<const ExactValue> RowReader::read(std::int64_t row) {
   load_cells(row);
-  for (std::int64_t col = 0; col < weight_.cols; ++col) {
-    const ScaleCell& cell = cells_[cell_of_column_[at(col)]];
-    ExactValue value = exact_product(code(row, col) - cell.zero, cell.scale, cell.outer);
-    value.addend = cell.addend;
-    value.divisor = cell.divisor;
-    values_[at(col)] = value;
-  }
+  for (std::int64_t col = 0; col < weight_.cols; ++col) values_[at(col)] = value(row, col);
   return values_;
 }
 

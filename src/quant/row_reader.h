@@ -37,6 +37,21 @@ class RowReader {
   std::span<const ScaleCell> cells(std::int64_t row);
   std::span<const std::uint32_t> cell_of_column() const { return cell_of_column_; }
 
+  // The codes of a row as they are stored; empty where an element is not a byte of its own.
+  std::span<const std::uint8_t> bytes(std::int64_t row) const;
+
+  // One element, and its cell. REQUIRES: cells(row) was called last.
+  const ScaleCell& cell(std::int64_t col) const {
+    return cells_[cell_of_column_[static_cast<std::size_t>(col)]];
+  }
+  ExactValue value(std::int64_t row, std::int64_t col) const;
+
+  // Whether a column but the first uses the same cell as the one before it.
+  bool same_cell(std::int64_t col) const {
+    const auto at = static_cast<std::size_t>(col);
+    return col > 0 && cell_of_column_[at] == cell_of_column_[at - 1];
+  }
+
  private:
   void map_columns();
   void load_cells(std::int64_t row);
