@@ -164,9 +164,9 @@ def main():
     try:
         bench = Bench(args, work)
         bench.run()
+    finally:
         if args.add_to:
             add_to(args.add_to, bench.rows)
-    finally:
         shutil.rmtree(work, ignore_errors=True)
     return 0 if bench.fast else 1
 

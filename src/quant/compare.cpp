@@ -189,23 +189,26 @@ class RowComparer {
   void compare_row(std::int64_t row) {
     left_.cells(row);
     right_.cells(row);
-    const auto codes_a = left_.bytes(row);
-    const auto codes_b = right_.bytes(row);
-    if (codes_a.empty() || codes_b.empty()) return compare_each(row);
-    PairedCells::Seen* seen = nullptr;
-    for (std::int64_t col = 0; col < a_.cols; ++col) {
-      if (seen == nullptr || !left_.same_cell(col) || !right_.same_cell(col)) {
-        seen = &known_.of(left_.cell(col), right_.cell(col));
-      }
-      const std::uint8_t a = codes_a[static_cast<std::size_t>(col)];
-      const std::uint8_t b = codes_b[static_cast<std::size_t>(col)];
-      const auto differs = seen->find(a, b);
-      if (differs == PairedCells::Seen::Kept::kNothing) {
-        seen->keep(a, b, look(row, col));
-      } else if (differs == PairedCells::Seen::Kept::kTrue) {
-        ++tally_.elements;
-      }
+    if (left_.bytes(row).empty() || right_.bytes(row).empty()) return compare_each(row);
+    for (std::int64_t col = 0, end = 0; col < a_.cols; col = end) {
+      end = std::min(left_.end_of_cell(col), right_.end_of_cell(col));
+      compare_cell(row, col, end, known_.of(left_.cell(col), right_.cell(col)));
     }
+  }
+
+  // Columns [begin, end) of one cell each.
+  void compare_cell(std::int64_t row, std::int64_t begin, std::int64_t end,
+                    PairedCells::Seen& seen) {
+    using Kept = PairedCells::Seen::Kept;
+    const auto* codes_a = left_.bytes(row).data();
+    const auto* codes_b = right_.bytes(row).data();
+    std::uint64_t different = 0;
+    for (std::int64_t col = begin; col < end; ++col) {
+      const Kept differs = seen.find(codes_a[col], codes_b[col]);
+      different += differs == Kept::kTrue ? 1 : 0;
+      if (differs == Kept::kNothing) seen.keep(codes_a[col], codes_b[col], look(row, col));
+    }
+    tally_.elements += different;
   }
 
   void compare_each(std::int64_t row) {
@@ -258,23 +261,29 @@ class LargestMagnitude {
   void add(std::int64_t row) {
     reader_.cells(row);
     const auto codes = reader_.bytes(row);
-    PairedCells::Seen* seen = nullptr;
-    for (std::int64_t col = 0; col < cols_; ++col) {
-      if (!codes.empty()) {
-        if (seen == nullptr || !reader_.same_cell(col)) {
-          seen = &known_.of(reader_.cell(col), reader_.cell(col));
-        }
-        const std::uint8_t code = codes[static_cast<std::size_t>(col)];
-        if (seen->find(code, code) != PairedCells::Seen::Kept::kNothing) continue;
-        seen->keep(code, code, true);
+    for (std::int64_t col = 0, end = 0; col < cols_; col = end) {
+      end = codes.empty() ? cols_ : reader_.end_of_cell(col);
+      if (codes.empty()) {
+        for (std::int64_t each = col; each < end; ++each) look(row, each);
+        continue;
       }
-      const double value = std::fabs(static_cast<double>(nearest_f32(reader_.value(row, col))));
-      if (std::isfinite(value)) largest_ = std::max(largest_, value);
+      PairedCells::Seen& seen = known_.of(reader_.cell(col), reader_.cell(col));
+      for (std::int64_t each = col; each < end; ++each) {
+        const std::uint8_t code = codes[static_cast<std::size_t>(each)];
+        if (seen.find(code, code) != PairedCells::Seen::Kept::kNothing) continue;
+        seen.keep(code, code, true);
+        look(row, each);
+      }
     }
   }
   double result() const { return largest_; }
 
  private:
+  void look(std::int64_t row, std::int64_t col) {
+    const double value = std::fabs(static_cast<double>(nearest_f32(reader_.value(row, col))));
+    if (std::isfinite(value)) largest_ = std::max(largest_, value);
+  }
+
   std::int64_t cols_;
   RowReader reader_;
   PairedCells known_;

@@ -51,7 +51,7 @@ class PairedCells {
     ScaleCell b;
     Seen seen;
   };
-  static constexpr int kPlaceBits = 10;
+  static constexpr int kPlaceBits = 12;
 
   // Every bit of `word` reaches the upper ones: those of few digits have their lower bits clear.
   static std::uint64_t mix(std::uint64_t word) {

@@ -1,5 +1,6 @@
 #include "quant/row_reader.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -177,6 +178,17 @@ ExactValue RowReader::value(std::int64_t row, std::int64_t col) const {
   value.addend = of.addend;
   value.divisor = of.divisor;
   return value;
+}
+
+std::int64_t RowReader::end_of_cell(std::int64_t col) const {
+  const Grid& grid = weight_.scheme.grid;
+  if (!weight_.scheme.permuted && !grid.flat) {
+    const std::int64_t size = grid.block_cols == 0 ? weight_.cols : grid.block_cols;
+    return std::min(weight_.cols, (col / size + 1) * size);
+  }
+  std::int64_t end = col + 1;
+  while (end < weight_.cols && cell_of_column_[at(end)] == cell_of_column_[at(col)]) ++end;
+  return end;
 }
 
 std::span<const ExactValue> RowReader::read(std::int64_t row) {

@@ -46,11 +46,8 @@ class RowReader {
   }
   ExactValue value(std::int64_t row, std::int64_t col) const;
 
-  // Whether a column but the first uses the same cell as the one before it.
-  bool same_cell(std::int64_t col) const {
-    const auto at = static_cast<std::size_t>(col);
-    return col > 0 && cell_of_column_[at] == cell_of_column_[at - 1];
-  }
+  // Columns from `col` on that use one cell, up to where the next begins.
+  std::int64_t end_of_cell(std::int64_t col) const;
 
  private:
   void map_columns();

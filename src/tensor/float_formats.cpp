@@ -12,15 +12,16 @@ namespace {
 float small_float(std::uint32_t bits, int exponent_bits, int mantissa_bits, int bias) {
   const std::uint32_t mantissa = bits & ((1u << mantissa_bits) - 1);
   const std::uint32_t exponent = (bits >> mantissa_bits) & ((1u << exponent_bits) - 1);
-  const bool negative = ((bits >> (mantissa_bits + exponent_bits)) & 1) != 0;
-  float magnitude = 0;
+  const std::uint32_t sign = (bits >> (mantissa_bits + exponent_bits)) & 1;
+  const auto above = static_cast<std::uint32_t>(127 - bias);  // of an F32's exponent
   if (exponent == 0) {
-    magnitude = std::ldexp(static_cast<float>(mantissa), 1 - bias - mantissa_bits);
-  } else {
-    magnitude = std::ldexp(static_cast<float>(mantissa | (1u << mantissa_bits)),
-                           static_cast<int>(exponent) - bias - mantissa_bits);
+    const auto step =
+        std::bit_cast<float>((above + 1 - static_cast<std::uint32_t>(mantissa_bits)) << 23);
+    const float magnitude = static_cast<float>(mantissa) * step;
+    return sign != 0 ? -magnitude : magnitude;
   }
-  return negative ? -magnitude : magnitude;
+  return std::bit_cast<float>((sign << 31) | ((exponent + above) << 23) |
+                              (mantissa << (23 - mantissa_bits)));
 }
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
