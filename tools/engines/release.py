@@ -1,11 +1,12 @@
 """The Python files of one release of a package: from a wheel, an sdist, a folder, or PyPI.
 
 A wheel on PyPI is read in ranges: its table of contents, then only the files that are asked for, so
-that a wheel of 400 MB with CUDA binaries costs a few MB.
+that a wheel of 400 MB with CUDA binaries costs a few MB. What was read lies in ~/.cache/requant/releases.
 """
 
 import io
 import json
+import os
 import pathlib
 import re
 import tarfile
@@ -78,39 +79,85 @@ def file_on_pypi(name, version):
     return min(found, key=lambda f: (rank(f["filename"]), f["filename"]))
 
 
-class Release:
-    """`names`: paths relative to the root of the wheel. `read(name)`: the text."""
+def cache_of(package, version):
+    root = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return root / "requant" / "releases" / f"{package}-{version}"
+
+
+class Package:
+    """The files of a wheel, an sdist, a folder, or NAME==VERSION on PyPI: `members`, and the text of each.
+
+    What was read from PyPI is kept: what was read once needs no network.
+    """
 
     def __init__(self, what):
+        self.cache = self.bytes_of = None
         if re.fullmatch(r"[\w.-]+==[\w.+-]+", what):
-            name, version = what.split("==")
-            entry = file_on_pypi(name, version)
-            self.source = f"{name}=={version} {'wheel' if entry['filename'].endswith('.whl') else 'sdist'} from PyPI"
-            self.open(entry["filename"], entry["url"])
+            self.name, self.version = what.split("==")
+            self.cache = cache_of(self.name, self.version)
+            self.open_kept(self.cache / "names.json")
+        elif pathlib.Path(what).is_dir():
+            folder = pathlib.Path(what)
+            self.source = folder.name
+            self.members = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+            self.bytes_of = lambda name: (folder / name).read_bytes()
         else:
-            path = pathlib.Path(what)
-            self.source = path.name
-            if path.is_dir():
-                self.names = sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
-                self.text = lambda name: (path / name).read_text(errors="replace")
-            else:
-                self.open(path.name, path)
+            self.source = pathlib.Path(what).name
+            self.open(self.source, pathlib.Path(what))
+
+    def open_kept(self, contents):
+        if contents.is_file():
+            page = json.loads(contents.read_text())
+            self.source, self.members = page["source"], page["names"]
+            return
+        self.fetch()
+        contents.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(contents, json.dumps({"source": self.source, "names": self.members}))
+
+    def fetch(self):
+        entry = file_on_pypi(self.name, self.version)
+        self.source = f"{self.name}=={self.version} {'wheel' if entry['filename'].endswith('.whl') else 'sdist'} from PyPI"
+        self.open(entry["filename"], entry["url"])
 
     def open(self, filename, where):
         remote = isinstance(where, str)
         if filename.endswith(".whl"):
             archive = zipfile.ZipFile(Ranges(where) if remote else where)
-            self.names = archive.namelist()
-            self.text = lambda name: archive.read(name).decode(errors="replace")
+            self.members, self.bytes_of = archive.namelist(), archive.read
             return
         stream = io.BytesIO(urllib.request.urlopen(where, timeout=300).read()) if remote else open(where, "rb")
         archive = tarfile.open(fileobj=stream)
-        members = {m.name.split("/", 1)[1]: m for m in archive.getmembers() if m.isfile() and "/" in m.name}
-        self.names = sorted(members)
-        self.text = lambda name: archive.extractfile(members[name]).read().decode(errors="replace")
+        found = {m.name.split("/", 1)[1]: m for m in archive.getmembers() if m.isfile() and "/" in m.name}
+        self.members, self.bytes_of = sorted(found), lambda name: archive.extractfile(found[name]).read()
+        for name in self.members if remote else []:  # an sdist cannot be read in pieces
+            if name.endswith(".py") or name == "PKG-INFO":
+                self.text(name)
+
+    def text(self, name):
+        kept = self.cache / name if self.cache and ".." not in name.split("/") and not name.startswith("/") else None
+        if kept and kept.is_file():
+            return kept.read_text()
+        if self.bytes_of is None:
+            self.fetch()
+        text = self.bytes_of(name).decode(errors="replace")
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(kept, text)
+        return text
+
+
+class Release:
+    """The sources in a package: `names`, relative to `root` in it, and read(name), the text."""
+
+    def __init__(self, what, root=""):
+        self.package = Package(what)
+        self.source = self.package.source
+        members = self.package.members
+        self.root = root if any(name.startswith(root) for name in members) else ""
+        self.names = [name.removeprefix(self.root) for name in members if name.startswith(self.root)]
 
     def read(self, name):
-        return self.text(name)
+        return self.package.text(self.root + name)
 
     def find(self, pattern):
         wanted = re.compile(pattern)
@@ -118,7 +165,13 @@ class Release:
 
     def metadata(self):
         """The lines of METADATA or PKG-INFO."""
-        for name in self.names:
+        for name in self.package.members:
             if re.fullmatch(r"[^/]+\.dist-info/METADATA|PKG-INFO", name):
-                return self.read(name).splitlines()
+                return self.package.text(name).splitlines()
         return []
+
+
+def write_whole(path, text):
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.rename(path)
