@@ -35,6 +35,7 @@ std::optional<FactValue> named(std::string_view name, const EngineFacts& facts) 
       {"cc", "dev.cc"},
       {"dtype", "act_dtype"},
       {"supported", "methods[method].act_dtypes"},
+      {"key", "methods[method].missing_keys"},
       {"keys", "methods[method].missing_keys"},
       {"algos", "methods[method].quant_algos"},
       {"device", "dev.platform"},
@@ -157,6 +158,8 @@ class Evaluation {
     const Truth truth = rule.when.evaluate(facts);
     if (truth == Truth::kNo || (truth == Truth::kUnknown && !rejects(rule.effect))) return;
     if (rule.effect == Effect::kAccept) return;
+    std::vector<std::string> fixes = rule.fixes;
+    for (std::string& fix : fixes) fix = fill_in(fix, facts);
     add({.rule = rule.id,
          .effect = rule.effect,
          .truth = truth,
@@ -167,7 +170,7 @@ class Evaluation {
          .reason = rule.reason,
          .src = rule.src,
          .unknown = rule.when.unknown_reason(facts),
-         .fixes = rule.fixes});
+         .fixes = std::move(fixes)});
   }
 
   std::string where_of(const EngineRule& rule) const {
