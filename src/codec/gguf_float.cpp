@@ -15,6 +15,7 @@
 
 #include "codec/gguf_blocks.h"
 #include "codec/parts.h"
+#include "quant/codebook.h"
 
 namespace requant {
 namespace {
@@ -79,15 +80,6 @@ constexpr GgufType kNVFP4 = {.codec = "gguf-nvfp4",
                              .split = split_nvfp4,
                              .join = join_nvfp4};
 
-constexpr float kIq4Values[] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                1,    13,   25,  38,  53,  69,  89,  113};
-
-Result<Tensor> iq4_values() {
-  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kF32, {std::ssize(kIq4Values)}));
-  std::ranges::copy(kIq4Values, out.as<float>().begin());
-  return std::move(out).finish();
-}
-
 Scheme iq4_nl() {
   Scheme scheme;
   scheme.element = Element::kCodebook;
@@ -108,7 +100,7 @@ constexpr GgufType kIQ4_NL = {.codec = "gguf-iq4_nl",
                                     std::copy_n(block, 2, out.scales);
                                     split_gguf_nibbles(block + 2, 16, 0, out.codes);
                                   },
-                              .codebook = iq4_values,
+                              .codebook = iq4_codebook,
                               .join =
                                   [](const GgufParts& in, std::uint8_t* block) {
                                     std::copy_n(in.scales, 2, block);
@@ -154,7 +146,7 @@ constexpr GgufType kIQ4_XS = {.codec = "gguf-iq4_xs",
                               .bytes = 136,
                               .scheme = iq4_xs,
                               .split = split_iq4_xs,
-                              .codebook = iq4_values,
+                              .codebook = iq4_codebook,
                               .join = join_iq4_xs};
 
 // NVFP4 with its factor: one for the whole tensor, or one for each expert.

@@ -8,7 +8,7 @@
 
 #include "base/letter_case.h"
 #include "codec/codec.h"
-#include "quant/round_as_ggml.h"
+#include "kernel/round_as_ggml.h"
 #include "quant/testing.h"
 #include "support/support.h"
 
@@ -116,35 +116,54 @@ TEST(GgufTypes, AreWrittenAsTheyWereRead) {
   EXPECT_EQ(written, 16U);
 }
 
+// Of `values`, or those with an importance, to each type that `expected` names.
+void expect_bytes_of_ggml(const Json& expected, const Tensor& values,
+                          std::span<const float> importance) {
+  for (const auto& [type, hex] : expected.members()) {
+    SCOPED_TRACE(type);
+    const Codec& codec = codec_of(type);
+    const std::string bytes = from_hex(*hex.as_string());
+    const Scheme scheme = *codec.scheme_of(parts_of(bytes, values.shape[0]), {});
+    ASSERT_TRUE(rounds_as_ggml(scheme));
+    const auto weight = round_as_ggml(values, scheme, importance);
+    ASSERT_TRUE(weight) << weight.error().message();
+    const auto encoded = codec.encode(*weight);
+    ASSERT_TRUE(encoded) << encoded.error().message();
+    EXPECT_TRUE(encoded->at("weight").bytes.text() == bytes);
+  }
+}
+
 // ggml_quantize_chunk() gave the bytes.
 TEST(GgufTypes, AreQuantisedToTheBytesOfGgml) {
   const Json file = vectors("ggml_quantise");
   const std::string bytes = from_hex(*file.find("values_f32_hex_le")->as_string());
   const Tensor values = testing_support::tensor_of(DType::kF32, {8, 256}, numbers_of(bytes));
-  ASSERT_EQ(file.find("types")->members().size(), 8U);
-  for (const auto& [type, hex] : file.find("types")->members()) {
-    SCOPED_TRACE(type);
-    const Codec& codec = codec_of(type);
-    const std::string expected = from_hex(*hex.as_string());
-    const Scheme scheme = *codec.scheme_of(parts_of(expected, 8), {});
-    ASSERT_TRUE(rounds_as_ggml(scheme));
-    const auto weight = round_as_ggml(values, scheme);
-    ASSERT_TRUE(weight) << weight.error().message();
-    const auto encoded = codec.encode(*weight);
-    ASSERT_TRUE(encoded) << encoded.error().message();
-    EXPECT_TRUE(encoded->at("weight").bytes.text() == expected);
-  }
+  ASSERT_EQ(file.find("types")->members().size(), 15U);
+  expect_bytes_of_ggml(*file.find("types"), values, {});
+}
+
+TEST(GgufTypes, AreQuantisedByImportanceToTheBytesOfGgml) {
+  const Json file = vectors("ggml_quantise");
+  const std::string bytes = from_hex(*file.find("values_f32_hex_le")->as_string());
+  const Tensor values = testing_support::tensor_of(DType::kF32, {8, 256}, numbers_of(bytes));
+  const auto importance = numbers_of(from_hex(*file.find("importance_f32_hex_le")->as_string()));
+  ASSERT_EQ(file.find("types_by_importance")->members().size(), 15U);
+  expect_bytes_of_ggml(*file.find("types_by_importance"), values, importance);
 }
 
 TEST(GgufTypes, OfWhichTheRoundingIsNotBuiltInAreRefused) {
   const Tensor values = testing_support::f32({1, 256}, std::vector<float>(256, 1));
-  const auto parts = parts_of(std::string(144, '\0'));
-  EXPECT_FALSE(round_as_ggml(values, *codec_of("Q4_K").scheme_of(parts, {})));
+  const auto parts = parts_of(std::string(66, '\0'));
+  EXPECT_FALSE(round_as_ggml(values, *codec_of("IQ2_XXS").scheme_of(parts, {})));
   const Scheme q8_0 = *codec_of("Q8_0").scheme_of(parts_of(std::string(34, '\0')), {});
   EXPECT_FALSE(round_as_ggml(testing_support::f32({1, 48}, std::vector<float>(48, 1)), q8_0));
   EXPECT_FALSE(round_as_ggml(
       testing_support::f32({1, 32}, std::vector<float>(32, std::numeric_limits<float>::infinity())),
       q8_0));
+  const Scheme q4_k = *codec_of("Q4_K").scheme_of(parts_of(std::string(144, '\0')), {});
+  EXPECT_TRUE(round_as_ggml(values, q4_k));
+  EXPECT_FALSE(round_as_ggml(testing_support::f32({1, 32}, std::vector<float>(32, 1)), q4_k));
+  EXPECT_FALSE(round_as_ggml(values, q4_k, std::vector<float>(32, 1)));
 }
 
 // Where the neutral form says more than the blocks have room for.

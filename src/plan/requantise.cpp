@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "dialect/weight_file.h"
-#include "quant/round_as_ggml.h"
+#include "kernel/round_as_ggml.h"
 #include "quant/round_to_nearest.h"
 
 namespace requant {

@@ -34,6 +34,9 @@ constexpr std::array<float, 16> kFp4 = {
     -0x1p-2F,
 };
 
+constexpr std::array<float, 16> kIq4Nl = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                          1,    13,   25,  38,  53,  69,  89,  113};
+
 // torch.linspace(0.1, 1, steps + 1): counted from the nearer end, each rounded once.
 float boundary(int at, int steps) {
   constexpr float kFirst = 0.1F;
@@ -67,6 +70,12 @@ std::span<const float> codebook_named(std::string_view name) {
   if (name == "fp4") return kFp4;
   if (name == "dynamic8") return dynamic;
   return {};
+}
+
+Result<Tensor> iq4_codebook() {
+  RQ_TRY(TensorBuilder out, TensorBuilder::make(DType::kF32, {std::ssize(kIq4Nl)}));
+  std::ranges::copy(kIq4Nl, out.as<float>().begin());
+  return std::move(out).finish();
 }
 
 }  // namespace requant

@@ -3,6 +3,9 @@
 #include <span>
 #include <string_view>
 
+#include "base/result.h"
+#include "tensor/tensor.h"
+
 namespace requant {
 
 // The tables of values that codes point into where a scheme names one (Scheme::codebook):
@@ -14,5 +17,8 @@ namespace requant {
 // as bitsandbytes 0.50.2 has them (functional.py: get_4bit_type, create_dynamic_map). Empty for any
 // other name.
 std::span<const float> codebook_named(std::string_view name);
+
+// "iq4_nl", F32 [16], ascending: ggml's IQ4_NL and IQ4_XS (ggml-common.h: kvalues_iq4nl).
+Result<Tensor> iq4_codebook();
 
 }  // namespace requant
