@@ -43,6 +43,7 @@ Result<Plan> plan_of(const Prepared& prepared, const Conversion& conversion) {
                       .harmonises_fused = options.harmonise_fused,
                       .recipe = conversion.recipe ? &*conversion.recipe : nullptr,
                       .input_scales = conversion.input_scales ? &*conversion.input_scales : nullptr,
+                      .importance = conversion.importance ? &*conversion.importance : nullptr,
                       .threads = thread_limit(),
                       .capability = options.capability,
                       .cpu = options.cpu};

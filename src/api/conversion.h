@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/importance.h"
 #include "plan/input_scales.h"
 #include "plan/loss.h"
 #include "plan/recipe.h"
@@ -16,8 +17,9 @@ struct Conversion {
   ConvertOptions options;
   std::optional<Recipe> recipe = {};  // quantises what is dense
   std::optional<InputScales> input_scales = {};
+  std::optional<Importance> importance = {};
   bool searches_scales = false;
-  std::string inputs = {};  // tells recipe and input_scales from others
+  std::string inputs = {};  // tells recipe, input_scales and importance from others
 };
 
 // As --allow takes them.

@@ -7,6 +7,7 @@
 #include "dialect/dialect.h"
 #include "dialect/recognised_only.h"
 #include "dialect/weight_file.h"
+#include "plan/block_recipe.h"
 
 namespace requant {
 namespace {
@@ -35,6 +36,9 @@ std::vector<FormatInfo> formats() {
   for (const Codec* codec : codecs()) {
     out.push_back({"codec", std::string(codec->name), std::string(codec->long_name),
                    codec->decode != nullptr, codec->encode != nullptr, std::string(codec->source)});
+  }
+  for (const BlockRecipe& recipe : block_recipes()) {
+    out.push_back({"recipe", recipe.name, recipe.what, false, true, recipe.source});
   }
   return out;
 }

@@ -9,9 +9,16 @@
 namespace requant {
 namespace {
 
+constexpr std::string_view kGguf = "gguf";
 constexpr std::uint64_t kMaxRecipeBytes = std::uint64_t{1} << 20;
 
-Result<Recipe> recipe_of(const QuantizeOptions& options, std::string_view scheme) {
+Result<Recipe> recipe_of(const QuantizeOptions& options, std::string_view dialect,
+                         std::string_view scheme) {
+  const BlockRecipe* blocks = dialect == kGguf ? find_block_recipe(scheme) : nullptr;
+  if (options.recipe.empty() && blocks != nullptr) {
+    return Recipe::make(*blocks,
+                        options.ignore.empty() ? Recipe::usual_ignore_of_blocks() : options.ignore);
+  }
   if (options.recipe.empty()) {
     return Recipe::make(scheme, options.ignore.empty() ? Recipe::usual_ignore() : options.ignore);
   }
@@ -31,7 +38,7 @@ Result<Recipe> recipe_of(const QuantizeOptions& options, std::string_view scheme
 std::string inputs_of(const QuantizeOptions& options) {
   Json list = Json::array();
   for (const std::string& entry : options.ignore) list.append(entry);
-  for (const auto& path : {options.recipe, options.input_scales}) {
+  for (const auto& path : {options.recipe, options.input_scales, options.imatrix}) {
     if (!path.empty()) list.append(identity_of(path));
   }
   return list.dump();
@@ -47,10 +54,14 @@ Result<Conversion> conversion_of(const QuantizeOptions& options) {
   if (!has_scheme && options.recipe.empty()) {
     return usage("--to " + std::string(to) + ":SCHEME is needed; `requant schemes` lists them");
   }
-  RQ_TRY(conversion.recipe,
-         recipe_of(options, has_scheme ? to.substr(colon + 1) : std::string_view()));
+  RQ_TRY(conversion.recipe, recipe_of(options, to.substr(0, colon),
+                                      has_scheme ? to.substr(colon + 1) : std::string_view()));
   if (!options.input_scales.empty()) {
     RQ_TRY(conversion.input_scales, InputScales::read(options.input_scales));
+  }
+  if (!options.imatrix.empty()) {
+    if (to.substr(0, colon) != kGguf) return usage("--imatrix is for block types: --to gguf:TYPE");
+    RQ_TRY(conversion.importance, Importance::read(options.imatrix));
   }
   conversion.searches_scales = options.search_scale;
   conversion.inputs = inputs_of(options);

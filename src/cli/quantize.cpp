@@ -20,7 +20,8 @@ std::function<int()> add(CLI::App& app) {
   QuantizeOptions& options = arguments->options;
   add_conversion_options(app, arguments->conversion);
   app.add_option("--to", arguments->conversion.options.to,
-                 "DIALECT:SCHEME: compressed-tensors:w4a16, lmdeploy:int8 ... (`requant schemes`)");
+                 "DIALECT:SCHEME: compressed-tensors:w4a16, lmdeploy:int8 ... (`requant schemes`), "
+                 "gguf:q4_k_m ... (`requant formats`)");
   app.add_option(
          "--ignore", options.ignore,
          "what stays as it is: lm_head, router, vision, audio, projector (these by default), "
@@ -29,6 +30,8 @@ std::function<int()> add(CLI::App& app) {
   app.add_option("--recipe", options.recipe, "a JSON file: scheme, ignore, rules");
   app.add_option("--input-scales", options.input_scales,
                  "JSON or safetensors: the static activation scale of each module, for -static");
+  app.add_option("--imatrix", options.imatrix,
+                 "llama-imatrix's file, GGUF or .dat: how much each input matters, for --to gguf:");
   app.add_flag("--search-scale", options.search_scale,
                "integers: take the range of least squared error");
   return [arguments] {

@@ -204,8 +204,14 @@ class Layout {
     return keys;
   }
 
-  // The type of which there are the most bytes.
+  void put_file_type(GgufKeyBytes& keys, std::uint32_t number) const {
+    keys.set_u32("general.file_type", number);
+    keys.set_u32("general.quantization_version", kQuantizationVersion);
+  }
+
+  // The type of which there are the most bytes, unless the request says which.
   void set_file_type(GgufKeyBytes& keys) const {
+    if (request_.file_type) return put_file_type(keys, *request_.file_type);
     std::map<std::string_view, std::uint64_t> bytes;
     for (const TensorInfo& info : request_.tensors) {
       const bool is_matrix = info.shape.size() > 1;
@@ -216,8 +222,7 @@ class Layout {
     if (most == bytes.end()) return;
     const auto known = std::ranges::find(kFileTypes, most->first, &FileType::type);
     if (known == kFileTypes.end()) return keys.erase("general.file_type");
-    keys.set_u32("general.file_type", known->number);
-    keys.set_u32("general.quantization_version", kQuantizationVersion);
+    put_file_type(keys, known->number);
   }
 
   const FileRequest& request_;

@@ -17,6 +17,9 @@ struct FileRequest {
   const Source& source;  // of the weights
   // All tensors of the result: names, dtypes, shapes, and the encodings of blocks.
   std::span<const TensorInfo> tensors;
+  // What the file is to say that its tensors are, as its readers number it; nothing: the writer
+  // tells by the tensors.
+  std::optional<std::uint32_t> file_type = {};
   // A text file beside the weights; nothing where it is not there.
   std::function<Result<std::optional<std::string>>(std::string_view name)> read;
 };

@@ -79,6 +79,7 @@ struct ChainResult {
 struct RoundingInputs {
   Tensor input_scale = {};
   float shared_magnitude = 0;
+  Tensor importance = {};  // F32 [cols], of round_as_ggml()
 };
 
 // Also checks that the weight is sound: kRefused for NaN codes and scales that cannot be meant, and

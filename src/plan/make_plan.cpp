@@ -49,11 +49,18 @@ class Planner {
       RQ_TRY(const auto scheme, scheme_for(tensor));
       RQ_CHECK(scheme ? quantise(tensor, *scheme) : add_dense(tensor));
     }
+    if (request_.target.names_blocks && request_.recipe == nullptr) {
+      return usage(fmt::format("{} is a mix of block types; `requant quantize` makes it",
+                               request_.target.scheme));
+    }
     if (request_.recipe != nullptr && !quantises_) {
       return refused(printable(checkpoint_.root().string(), 4096) +
                      ": the recipe leaves no weight to quantise");
     }
     RQ_CHECK(complete_quantise_steps(plan_, request_.input_scales));
+    if (request_.importance != nullptr) {
+      RQ_CHECK(add_importance(checkpoint_, *request_.importance, plan_));
+    }
     if (request_.harmonises_fused) RQ_CHECK(harmonise());
     RQ_CHECK(check_names());
     plan_.shards = make_shards(std::move(shard_items_), plan_.outputs,
@@ -110,7 +117,8 @@ class Planner {
     const Weight& weight = regrouped.weight;
     if (!weight.scheme.is_dense()) return add_weight(weight, request_.target, &regrouped);
     if (request_.recipe != nullptr && !regrouped.is_vector) {
-      RQ_TRY(const auto scheme, request_.recipe->scheme_of(weight.module, weight.place));
+      RQ_TRY(const auto scheme,
+             request_.recipe->scheme_of(weight.module, weight.place, weight.cols));
       Target target = request_.target;
       if (scheme) {
         quantises_ = true;
@@ -188,9 +196,10 @@ class Planner {
     const bool is_matrix = tensor.is_weight && info.shape.size() == 2 &&
                            split_tensor_name(info.name).second == "weight";
     const bool is_float = is_half_or_single(info.dtype);
-    if (request_.recipe == nullptr || !is_matrix || !is_float || !info.strides().empty())
-      return none;
-    return request_.recipe->scheme_of(tensor.module, tensor.place);
+    // Blocks share nothing with other weights, so those are never read in pieces.
+    const bool is_readable = info.strides().empty() || weight_file() != nullptr;
+    if (request_.recipe == nullptr || !is_matrix || !is_float || !is_readable) return none;
+    return request_.recipe->scheme_of(tensor.module, tensor.place, info.shape[1]);
   }
 
   Result<void> quantise(const DenseTensor& tensor, const SchemeRequest& scheme) {
@@ -546,7 +555,13 @@ std::string_view name_of(FileAction action) {
 }
 
 Result<Plan> make_plan(const Checkpoint& checkpoint, const PlanRequest& request) {
-  return Planner(checkpoint, request).run();
+  if (request.recipe == nullptr) return Planner(checkpoint, request).run();
+  RQ_TRY_IN(const Recipe recipe,
+            request.recipe->for_model(checkpoint, request.importance != nullptr),
+            request.target.dialect->name);
+  PlanRequest own = request;
+  own.recipe = &recipe;
+  return Planner(checkpoint, own).run();
 }
 
 Result<void> check_losses(const Plan& plan, LossSet allowed) {

@@ -10,6 +10,7 @@
 #include "checkpoint/checkpoint.h"
 #include "container/writer.h"
 #include "plan/chain.h"
+#include "plan/importance.h"
 #include "plan/input_scales.h"
 #include "plan/loss.h"
 #include "plan/padding.h"
@@ -48,6 +49,7 @@ struct WeightStep {
   std::vector<std::pair<std::string, std::uint32_t>> outputs;  // suffix and index into outputs
   Tensor input_scale = {};                      // [1], where quantising gives activations one
   std::vector<const TensorInfo*> fellows = {};  // dense weights under the same outer scale
+  Tensor importance = {};                       // F32 [cols], where an importance matrix has one
 };
 
 // One tensor that is copied as it is.
@@ -159,6 +161,7 @@ struct PlanRequest {
   bool harmonises_fused = false;              // one scale for what engines load as one matrix
   const Recipe* recipe = nullptr;             // quantise what is dense; it outlives the call
   const InputScales* input_scales = nullptr;  // of static activations; likewise
+  const Importance* importance = nullptr;     // of inputs, for block types; likewise
   int threads = 1;
   // Of make_plan_for()'s engine, as CheckOptions has them; 0 and empty: the usual.
   int capability = 0;

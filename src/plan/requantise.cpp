@@ -99,7 +99,7 @@ Result<ChainResult> requantise(const Chain& chain, const QuantizedWeight& weight
   ChainResult out;
   RQ_TRY(const Tensor values, values_of(weight));
   if (chain.rounds_as_ggml) {
-    RQ_TRY(out.weight, round_as_ggml(values, chain.result));
+    RQ_TRY(out.weight, round_as_ggml(values, chain.result, inputs.importance.as<float>()));
   } else {
     RQ_TRY(out.weight, round_to_nearest(values, chain.result,
                                         {.search_scale = chain.searches_scales,

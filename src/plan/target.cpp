@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "dialect/weight_file.h"
+#include "plan/block_recipe.h"
 
 namespace requant {
 namespace {
@@ -83,7 +84,11 @@ Result<Target> parse_target(std::string_view text) {
     RQ_CHECK_IN(check_dtype(target.scheme), "dense");
   } else {
     if (target.scheme.empty()) return target;
-    RQ_TRY_IN(target.request, parse_scheme(target.scheme), target.dialect->name);
+    auto request = parse_scheme(target.scheme);
+    target.names_blocks = !request && weight_file_of(*target.dialect) != nullptr &&
+                          find_block_recipe(target.scheme) != nullptr;
+    if (target.names_blocks) return target;
+    RQ_TRY_IN(target.request, std::move(request), target.dialect->name);
   }
   return target;
 }

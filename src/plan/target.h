@@ -18,7 +18,8 @@ struct Target {
 
   const NamedLayout* layout = nullptr;  // nullptr: the one that the dialect chooses
 
-  bool keeps_bits = false;  // integers of more bits than `request` has stay what they are
+  bool names_blocks = false;  // `scheme` is a mix of block types (plan/block_recipe.h)
+  bool keeps_bits = false;    // integers of more bits than `request` has stay what they are
 
   bool is_dense() const;
   // In which it writes a weight of that scheme; nullptr when it cannot hold it.

@@ -60,12 +60,15 @@ Result<void> lay_out_weight_file(const Checkpoint& checkpoint, const PlanRequest
   const Json config = with_sizes(checkpoint, plan.grown);
   const fs::path folder =
       request.tokenizer_from.empty() ? checkpoint.root() : request.tokenizer_from;
-  RQ_TRY_IN(plan.layout,
-            file.layout({.config = config,
-                         .source = checkpoint.source(),
-                         .tensors = tensors,
-                         .read = [&](std::string_view name) { return text_in(folder, name); }}),
-            request.target.dialect->name);
+  const BlockRecipe* blocks = request.recipe == nullptr ? nullptr : request.recipe->blocks();
+  RQ_TRY_IN(
+      plan.layout,
+      file.layout({.config = config,
+                   .source = checkpoint.source(),
+                   .tensors = tensors,
+                   .file_type = blocks == nullptr ? std::nullopt : std::optional(blocks->file_type),
+                   .read = [&](std::string_view name) { return text_in(folder, name); }}),
+      request.target.dialect->name);
   return {};
 }
 

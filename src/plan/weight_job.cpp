@@ -172,7 +172,7 @@ Result<std::optional<Transcoded>> by_direct_path(const Route& route, const Weigh
 }
 
 Result<RoundingInputs> rounding_inputs(const Run& run, const WeightStep& step) {
-  RoundingInputs inputs{.input_scale = step.input_scale};
+  RoundingInputs inputs{.input_scale = step.input_scale, .importance = step.importance};
   for (const TensorInfo* fellow : step.fellows) {
     RQ_TRY(const float magnitude, largest_magnitude(run.checkpoint.source(), *fellow));
     inputs.shared_magnitude = std::max(inputs.shared_magnitude, magnitude);
