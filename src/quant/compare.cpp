@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 #include "base/threads.h"
 #include "quant/paired_cells.h"
+#include "quant/plain_rows.h"
 #include "quant/quantized_weight.h"
 #include "quant/row_reader.h"
 
@@ -233,6 +235,54 @@ class RowComparer {
   Tally tally_;
 };
 
+// The same of two weights whose values are doubles.
+class PlainComparer {
+ public:
+  PlainComparer(const QuantizedWeight& a, const QuantizedWeight& b)
+      : left_(a), right_(b), cols_(a.cols) {}
+
+  Tally compare(std::int64_t begin, std::int64_t end) const {
+    Tally tally;
+    std::vector<double> a(static_cast<std::size_t>(cols_));
+    std::vector<double> b(a.size());
+    for (std::int64_t row = begin; row < end; ++row) {
+      left_.read(row, a);
+      right_.read(row, b);
+      compare_row(row, a, b, tally);
+    }
+    return tally;
+  }
+
+ private:
+  static void compare_row(std::int64_t row, std::span<const double> a, std::span<const double> b,
+                          Tally& tally) {
+    std::uint64_t elements = 0;
+    double max_absolute = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      elements += a[i] != b[i] ? 1 : 0;
+      max_absolute = std::max(max_absolute, std::fabs(a[i] - b[i]));
+    }
+    if (elements == 0) return;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const auto x = static_cast<float>(a[i]);
+      const auto y = static_cast<float>(b[i]);
+      if (a[i] != b[i] && tally.row < 0) {
+        tally.row = row;
+        tally.col = static_cast<std::int64_t>(i);
+        tally.left = x;
+        tally.right = y;
+      }
+      tally.max_ulp = std::max(tally.max_ulp, ulps(x, y));
+    }
+    tally.elements += elements;
+    tally.max_absolute = std::max(tally.max_absolute, max_absolute);
+  }
+
+  PlainRows left_;
+  PlainRows right_;
+  std::int64_t cols_;
+};
+
 template <class Work>
 void for_rows(const QuantizedWeight& weight, const Work& work) {
   parallel_for(static_cast<std::size_t>(weight.rows),
@@ -245,8 +295,10 @@ void for_rows(const QuantizedWeight& weight, const Work& work) {
 Tally compare_values(const QuantizedWeight& a, const QuantizedWeight& b) {
   std::mutex mutex;
   Tally all;
+  const bool is_plain = PlainRows::can_read(a) && PlainRows::can_read(b);
   for_rows(a, [&](std::int64_t begin, std::int64_t end) {
-    const Tally part = RowComparer(a, b).compare(begin, end);
+    const Tally part =
+        is_plain ? PlainComparer(a, b).compare(begin, end) : RowComparer(a, b).compare(begin, end);
     const std::lock_guard lock(mutex);
     all.merge(part);
   });
@@ -290,14 +342,32 @@ class LargestMagnitude {
   double largest_ = 0;
 };
 
+double largest_of_plain_rows(const QuantizedWeight& weight, std::int64_t begin, std::int64_t end) {
+  const PlainRows rows(weight);
+  std::vector<double> values(static_cast<std::size_t>(weight.cols));
+  double largest = 0;
+  for (std::int64_t row = begin; row < end; ++row) {
+    rows.read(row, values);
+    for (const double value : values) largest = std::max(largest, std::fabs(value));
+  }
+  return static_cast<double>(static_cast<float>(largest));
+}
+
+double largest_of_rows(const QuantizedWeight& weight, std::int64_t begin, std::int64_t end) {
+  LargestMagnitude largest(weight);
+  for (std::int64_t row = begin; row < end; ++row) largest.add(row);
+  return largest.result();
+}
+
 double largest_magnitude(const QuantizedWeight& weight) {
   std::mutex mutex;
   double all = 0;
+  const bool is_plain = PlainRows::can_read(weight);
   for_rows(weight, [&](std::int64_t begin, std::int64_t end) {
-    LargestMagnitude part(weight);
-    for (std::int64_t row = begin; row < end; ++row) part.add(row);
+    const double part =
+        is_plain ? largest_of_plain_rows(weight, begin, end) : largest_of_rows(weight, begin, end);
     const std::lock_guard lock(mutex);
-    all = std::max(all, part.result());
+    all = std::max(all, part);
   });
   return all;
 }
