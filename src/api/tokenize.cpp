@@ -30,7 +30,8 @@ Result<std::vector<TokenizedText>> tokenize(const TokenizeOptions& options,
     RQ_TRY(const Tokenizer tokenizer, open_tokenizer(options.source));
     std::vector<TokenizedText> results(texts.size());
     RQ_CHECK(for_each_parallel(texts.size(), [&](std::size_t i) -> Result<void> {
-      RQ_TRY(results[i].ids, tokenizer.encode(texts[i], special_tokens(options)));
+      RQ_TRY_IN(results[i].ids, tokenizer.encode(texts[i], special_tokens(options)),
+                options.source.string());
       for (const TokenId id : results[i].ids) {
         results[i].tokens.emplace_back(tokenizer.token(id));
       }

@@ -1,5 +1,7 @@
 #include "text/normalizer.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,17 @@ namespace requant {
 namespace {
 
 constexpr std::size_t kSteps = 64;
+constexpr std::size_t kLongestPrefix = 1024;
+
+// Steps may make a text longer, but not beyond all measure.
+Result<void> check_growth(std::size_t before, std::size_t after) {
+  constexpr std::size_t kFree = std::size_t{1} << 20;
+  constexpr std::size_t kTimes = 32;  // a character gives 18 at most, of twice its bytes
+  if (after > kFree && (after - kFree) / kTimes > before) {
+    return refused(fmt::format("a normalizer makes {} bytes of a text of {}", after, before));
+  }
+  return {};
+}
 
 template <NormalForm kForm>
 Result<Normalizer::Step> parse_form(const Json&) {
@@ -29,6 +42,9 @@ Result<Normalizer::Step> parse_lowercase(const Json&) {
 }
 
 Result<Normalizer::Step> parse_prepend(const Json& json) {
+  if (text_at(json, "prepend").size() > kLongestPrefix) {
+    return refused("a normalizer that prepends over 1 KiB");
+  }
   return Normalizer::Step([prefix = text_at(json, "prepend")](std::string& text) -> Result<void> {
     if (!text.empty()) text.insert(0, prefix);
     return {};
@@ -43,6 +59,7 @@ Result<Normalizer::Step> parse_replace(const Json& json) {
         RQ_TRY(const auto stretches, shared->split(text));
         std::string out;
         for (const Stretch& s : stretches) {
+          RQ_CHECK(check_growth(text.size(), out.size() + (s.matched ? content.size() : 0)));
           out += s.matched ? content : text.substr(s.begin, s.end - s.begin);
         }
         text = std::move(out);
@@ -108,7 +125,11 @@ Result<Normalizer> Normalizer::parse(const Json* json) {
 }
 
 Result<std::string> Normalizer::apply(std::string text) const {
-  for (const Step& step : steps_) RQ_CHECK(step(text));
+  const std::size_t size = text.size();
+  for (const Step& step : steps_) {
+    RQ_CHECK(step(text));
+    RQ_CHECK(check_growth(size, text.size()));
+  }
   return text;
 }
 

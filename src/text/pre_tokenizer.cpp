@@ -157,6 +157,7 @@ Result<Steps> parse_metaspace(const Json& json) {
   if (replacement.empty() || (scheme != "always" && scheme != "first" && scheme != "never")) {
     return corrupt("Metaspace without a replacement, or with prepend_scheme " + in_quotes(scheme));
   }
+  if (replacement.size() > 64) return refused("Metaspace with a replacement of over 64 bytes");
   Steps steps;
   steps.push_back([replacement, scheme](std::vector<Piece>& pieces) -> Result<void> {
     for (Piece& piece : pieces) {

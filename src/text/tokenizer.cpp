@@ -1,7 +1,10 @@
 #include "text/tokenizer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <deque>
+#include <unordered_map>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -33,6 +36,10 @@ Result<AddedToken> added_token(const Json& json) {
                     .special = flag_at(json, "special", false)};
 }
 
+Error twice(TokenId id, std::string_view a, std::string_view b) {
+  return corrupt(fmt::format("{} and {} have the same id, {}", in_quotes(a), in_quotes(b), id));
+}
+
 }  // namespace
 
 struct Tokenizer::State {
@@ -62,11 +69,20 @@ void Tokenizer::State::name(TokenId id, std::string_view token, bool is_special)
 }
 
 Result<void> Tokenizer::State::add_tokens(const Json* list) {
-  for (const auto& [token, id] : bpe.vocab()) name(id, token, false);
+  for (const auto& [token, id] : bpe.vocab()) {
+    if (id < tokens.size() && tokens[id].data() != nullptr) return twice(id, tokens[id], token);
+    name(id, token, false);
+  }
   if (list == nullptr) return {};
+  std::unordered_map<TokenId, std::string_view> added_ids;
   for (const Json& item : list->items()) {
     RQ_TRY(AddedToken token, added_token(item));
+    const auto other = added_ids.find(token.id);
+    if (other != added_ids.end() && other->second != token.content) {
+      return twice(token.id, other->second, token.content);
+    }
     const AddedToken& kept = added.emplace_back(std::move(token));
+    added_ids.emplace(kept.id, kept.content);
     name(kept.id, kept.content, kept.special);
     if (kept.normalized) {
       RQ_TRY(std::string content, normalizer.apply(kept.content));

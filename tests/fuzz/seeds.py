@@ -189,5 +189,11 @@ def kernels():
             yield bytes([problem, fill, 3, 7, 1, 9, 200, 5]) + bytes((fill + 37 * i) % 256 for i in range(56))
 
 
+def templates():
+    for row in json.loads((ROOT / "tests/data/text/jinja.json").read_text(encoding="utf-8")):
+        yield row["template"].encode()
+
+
 SEEDS = {"json": texts, "safetensors": safetensors, "gguf": ggufs, "index": indexes, "pickle": pickles, "kernel": kernels,
+         "jinja_parse": templates, "jinja_render": templates,
          "codec": weights, "config": bundles, "checkpoint": bundles, "rule": bundles}

@@ -19,23 +19,27 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 MOST_EXCEPTIONS = 15
 SECONDS, MIB = 1.0, 256
+MESSAGES, PROBE = HERE / "messages.json", HERE / "probe.txt"  # what templates and tokenizers are given
 
 
 def commands(binary):
     """By category: what is run on its cases. NaN among unquantised weights matters when they are quantised."""
     convert = f"quant={binary} convert {{path}} -o {{out}} --to dense"
     quantize = f"quant={binary} quantize {{path}} -o {{out}} --to compressed-tensors:w8a16"
-    return {"safetensors,index,quant,gguf": convert, "config": quantize}
+    render = f"template={binary} render {{path}} --messages {MESSAGES}"
+    tokenize = f"tokenizer={binary} tokenize {{path}} --text {PROBE}"
+    return {"safetensors,index,quant": [convert], "gguf": [convert, render], "config": [quantize],
+            "template": [render], "tokenizer": [tokenize]}
 
 
 def run_cases(tools, cases, binary, jobs):
     results = []
-    for categories, quant in commands(binary).items():
+    for categories, stages in commands(binary).items():
         report = cases / "report.json"
         # The sanitizers reserve terabytes of address space, so the limit is on measured memory only.
         subprocess.run(
             [sys.executable, tools / "run_hostile.py", cases, "--category", categories, "--cmd",
-             f"{binary} inspect {{path}}", "--cmd-stage", quant, "--mem", "0", "--rss", "512", "--jobs", str(jobs),
+             f"{binary} inspect {{path}}", *(word for stage in stages for word in ("--cmd-stage", stage)), "--mem", "0", "--rss", "512", "--jobs", str(jobs),
              "--json", report, "--quiet"],
             env={**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1"}, stdout=subprocess.DEVNULL, check=False)
         results += json.loads(report.read_text())

@@ -1,0 +1,68 @@
+#include "requant/render.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/terminal.h"
+#include "cli/tokens.h"
+
+namespace requant::cli {
+namespace {
+
+struct Arguments {
+  RenderOptions options;
+  std::filesystem::path messages;
+  std::filesystem::path tools;
+  std::vector<std::string> settings;
+};
+
+int run(Arguments& arguments) {
+  for (const std::string& setting : arguments.settings) {
+    const std::size_t equals = setting.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return report(usage("--set takes NAME=VALUE, not '" + setting + "'"));
+    }
+    arguments.options.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  const auto messages = read_text(arguments.messages);
+  if (!messages) return report(messages.error());
+  std::string tools;
+  if (!arguments.tools.empty()) {
+    auto text = read_text(arguments.tools);
+    if (!text) return report(text.error());
+    tools = *std::move(text);
+  }
+  const auto text = render_chat(arguments.options, *messages, tools);
+  if (!text) return report(text.error());
+  print_text(*text);
+  return kClean;
+}
+
+std::function<int()> add(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("SRC", arguments->options.source, "a folder with a chat template, or a GGUF file")
+      ->required();
+  app.add_option("--messages", arguments->messages, "the conversation as JSON; - is stdin")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--tools", arguments->tools, "the tools as JSON")->type_name("FILE");
+  app.add_flag("--add-generation-prompt", arguments->options.add_generation_prompt,
+               "with the beginning of an answer at the end");
+  app.add_option("--template", arguments->options.template_file,
+                 "a template that goes before SRC's own")
+      ->type_name("FILE");
+  app.add_option("--set", arguments->settings, "another name of the template: JSON, or a text")
+      ->type_name("NAME=VALUE");
+  return [arguments] { return run(*arguments); };
+}
+
+}  // namespace
+
+extern const Command k_command_render = {
+    .name = "render",
+    .summary = "a conversation as the model's chat template writes it",
+    .add = add,
+};
+
+}  // namespace requant::cli
