@@ -26,10 +26,7 @@ Result<std::string> render_chat(const RenderOptions& options, std::string_view m
       RQ_TRY(input.tools, list_in(tools, "tools"));
     }
     input.add_generation_prompt = options.add_generation_prompt;
-    for (const auto& [name, value] : options.settings) {
-      auto json = parse_json(value);
-      input.more.emplace_back(name, json ? *std::move(json) : Json(value));
-    }
+    input.more = settings_of(options.settings);
     RQ_TRY(const ChatTemplate found,
            source_template(options.source, options.template_file, !tools.empty()));
     return found.render(input, local_time());

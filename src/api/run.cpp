@@ -6,26 +6,13 @@
 #include <cmath>
 
 #include "api/run_model.h"
+#include "api/speaker.h"
 #include "base/json.h"
 #include "base/threads.h"
 #include "text/tokenizer.h"
 
 namespace requant {
 namespace {
-
-constexpr std::size_t kPiece = 128;  // tokens that go through the model together
-
-// The hidden states of all tokens, in pieces.
-Result<std::vector<float>> hidden_states(const Model& model, std::span<const std::uint32_t> tokens,
-                                         SequenceCache& cache) {
-  std::vector<float> states;
-  for (std::size_t at = 0; at < tokens.size(); at += kPiece) {
-    const auto piece = tokens.subspan(at, std::min(kPiece, tokens.size() - at));
-    RQ_TRY(const std::vector<float> own, model.hidden(piece, cache));
-    states.insert(states.end(), own.begin(), own.end());
-  }
-  return states;
-}
 
 // Negative log-likelihood of `token`.
 double surprise(std::span<const float> logits, std::uint32_t token) {
@@ -47,38 +34,6 @@ Result<double> window_surprise(const Model& model, std::span<const std::uint32_t
     }
   }
   return sum;
-}
-
-void add_ids(const Json* value, std::vector<std::uint32_t>& ids) {
-  if (value == nullptr) return;
-  if (const auto one = value->as_uint()) ids.push_back(static_cast<std::uint32_t>(*one));
-  for (const Json& item : value->items()) add_ids(&item, ids);
-}
-
-// Tokens that end a text, as generation_config.json and config.json have them.
-std::vector<std::uint32_t> end_tokens(const Checkpoint& checkpoint) {
-  std::vector<std::uint32_t> ids;
-  const std::string name = "generation_config.json";
-  if (checkpoint.folder().has(name)) {
-    const auto file = checkpoint.folder().open(name);
-    const auto bytes = file ? read_small_file(*file, 1 << 20) : Result<Bytes>(file.error());
-    if (bytes) {
-      if (const auto json = parse_json(bytes->text())) add_ids(json->find("eos_token_id"), ids);
-    }
-  }
-  add_ids(checkpoint.config().find("eos_token_id"), ids);
-  for (const std::string& key : checkpoint.architecture().language_config_keys()) {
-    const Json* own = checkpoint.config().find(key);
-    if (own != nullptr) add_ids(own->find("eos_token_id"), ids);
-  }
-  return ids;
-}
-
-// Text that further tokens will not change: the beginning of a character is held back.
-std::string_view settled(std::string_view text) {
-  constexpr std::string_view kBroken = "\uFFFD";
-  while (text.ends_with(kBroken)) text.remove_suffix(kBroken.size());
-  return text;
 }
 
 Json ids_json(std::span<const std::uint32_t> ids) {
@@ -136,34 +91,9 @@ Result<Continuation> continue_text(const RunOptions& options, std::string_view p
                                    const std::function<void(std::string_view)>& on_text) {
   return or_out_of_memory([&]() -> Result<Continuation> {
     if (options.threads > 0) set_thread_limit(options.threads);
-    RQ_TRY(const Checkpoint checkpoint, Checkpoint::open(options.source));
-    RQ_TRY(const Tokenizer tokenizer, Tokenizer::open(checkpoint.folder()));
-    Continuation result;
-    RQ_TRY(result.prompt, tokenizer.encode(prompt, SpecialTokens::kAdd));
-    if (result.prompt.empty()) return usage("a prompt of no tokens");
-    RQ_TRY(const Model model, load_model(checkpoint, options));
-    const std::vector<std::uint32_t> ends = end_tokens(checkpoint);
-    SequenceCache cache;
-    RQ_TRY(std::vector<float> states, hidden_states(model, result.prompt, cache));
-    std::size_t told = 0;
-    while (result.ids.size() < max_tokens) {
-      const std::size_t width = states.size() / (result.ids.empty() ? result.prompt.size() : 1);
-      const auto scores = model.logits(std::span<const float>(states).last(width));
-      const auto next =
-          static_cast<std::uint32_t>(std::ranges::max_element(scores) - scores.begin());
-      result.ended = std::ranges::find(ends, next) != ends.end();
-      if (result.ended) break;
-      result.ids.push_back(next);
-      RQ_TRY(result.text, tokenizer.decode(result.ids, SpecialTokens::kLeave));
-      const std::string_view text = settled(result.text);
-      if (on_text && text.size() > told) {
-        on_text(text.substr(told));
-        told = text.size();
-      }
-      RQ_TRY(states, model.hidden(std::span(&next, 1), cache));
-    }
-    if (on_text && result.text.size() > told) on_text(std::string_view(result.text).substr(told));
-    return result;
+    RQ_TRY(Speaker speaker, Speaker::open(options));
+    RQ_TRY(std::vector<std::uint32_t> ids, speaker.tokenizer().encode(prompt, SpecialTokens::kAdd));
+    return speaker.go_on(std::move(ids), max_tokens, on_text);
   });
 }
 

@@ -108,6 +108,16 @@ Result<std::optional<std::string>> only_gguf(const Folder& folder) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, Json>> settings_of(
+    const std::vector<std::pair<std::string, std::string>>& settings) {
+  std::vector<std::pair<std::string, Json>> values;
+  for (const auto& [name, value] : settings) {
+    auto json = parse_json(value);
+    values.emplace_back(name, json ? *std::move(json) : Json(value));
+  }
+  return values;
+}
+
 std::tm local_time() {
   const std::time_t now = std::time(nullptr);
   std::tm local = {};

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/settings.h"
 #include "cli/terminal.h"
 #include "cli/tokens.h"
 
@@ -18,13 +19,9 @@ struct Arguments {
 };
 
 int run(Arguments& arguments) {
-  for (const std::string& setting : arguments.settings) {
-    const std::size_t equals = setting.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return report(usage("--set takes NAME=VALUE, not '" + setting + "'"));
-    }
-    arguments.options.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
-  }
+  auto settings = parse_settings(arguments.settings);
+  if (!settings) return report(settings.error());
+  arguments.options.settings = *std::move(settings);
   const auto messages = read_text(arguments.messages);
   if (!messages) return report(messages.error());
   std::string tools;
