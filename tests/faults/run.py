@@ -28,6 +28,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+from memory import memory  # noqa: E402
 from models import dense_model, fp8_model, no_index_model, tree  # noqa: E402
 
 
@@ -62,14 +63,13 @@ class Stage:
             self.fail(text)
         return condition
 
-    def run(self, command, env=None, limits=None, **options):
+    def run(self, command, env=None, limits=None, output=subprocess.PIPE, hours=1 / 6):
         def limit():
             for kind, value in (limits or {}).items():
                 resource.setrlimit(kind, (value, value))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         return subprocess.run([self.requant, *command], env=dict(os.environ, **(env or {})), preexec_fn=limit,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600,
-                              **options)
+                              stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, timeout=3600 * hours)
 
     def undisturbed(self, command, name):
         out = self.path(name)
@@ -161,49 +161,7 @@ class Stage:
         return code
 
     def memory(self):
-        library = self.preload(os.path.join(HERE, "starve.c"))
-        convert = [*self.convert, "--threads", "1"]
-        want = self.undisturbed(convert, "made")
-        out = os.path.join(self.work, "starved")
-        commands = {"inspect": ["inspect", self.fp8], "check": ["check", self.fp8, "--engine", "vllm@0.7.3"],
-                    "convert": [*convert, "-o", out], "verify": ["verify", self.fp8, os.path.join(self.work, "made")],
-                    "checksums": ["verify", "--checksums", os.path.join(self.work, "made")]}
-        for name, command in commands.items():
-            count_file = os.path.join(self.work, "count")
-            self.path("starved")
-            self.run(command, {"LD_PRELOAD": library, "STARVE_COUNT": count_file})
-            count = int(open(count_file).read())
-            step = max(1, count // (40_000 if self.args.long else 40))
-            refused = tried = 0
-            for nth in range(1 + self.random.randrange(step), count + 1, step):
-                for sticky in ("0", "1"):
-                    self.path("starved")
-                    done = self.run(command, {"LD_PRELOAD": library, "STARVE_NTH": str(nth), "STARVE_STICKY": sticky})
-                    code = done.returncode
-                    if name == "check" and code == 1:
-                        continue  # its verdict
-                    refused += self.starved_ok(done, f"{name}, allocation {nth} of {count}, sticky {sticky}",
-                                               out if name == "convert" else None, want) != 0
-                    tried += 1
-            print(f"{name}: {count} allocations, {tried} runs, {refused} of them ended with exit 5")
-        self.address_space(commands, out, want)
-
-    def address_space(self, commands, out, want):
-        for name, command in commands.items():
-            codes = {}
-            for mib in [*range(12, 64, 2 if self.args.long else 6), 128, 256]:
-                limit = {resource.RLIMIT_AS: mib << 20}
-                if self.run(["--version"], limits=limit).returncode != 0:
-                    continue  # the program itself cannot be loaded
-                self.path("starved")
-                done = self.run(command, limits=limit)
-                if name == "check" and done.returncode == 1:
-                    codes[1] = codes.get(1, 0) + 1
-                    continue  # its verdict
-                code = self.starved_ok(done, f"{name}, {mib} MiB of address space",
-                                       out if name == "convert" else None, want)
-                codes[code] = codes.get(code, 0) + 1
-            print(f"{name}: limits of address space: exit codes {codes}")
+        memory(self)
 
     def threads(self):
         library = self.preload(os.path.join(HERE, "starve.c"))

@@ -1,6 +1,7 @@
 """Every checkpoint that differs from a good one (bundle.h) in one place: a key left out, given another value or added, a
-tensor left out, added or of another dtype or shape. What they reach that nothing stored reaches is worth storing:
-  run.py store --broken config"""
+tensor left out, added or of another dtype or shape. And every weight (codec.cpp) that does: another number of its
+scheme, another part. What they reach that nothing stored reaches is worth storing:
+  run.py store --broken 250 config"""
 import itertools
 import json
 import re
@@ -12,6 +13,11 @@ DTYPES = ["F32", "F16", "BF16", "I32", "I64", "I8", "U8", "F8_E4M3", "F8_E5M2"]
 MARKERS = [".weight_scale F32 8 1", ".weight_scale_inv F32 1 1", ".scales F16 2 8", ".qzeros I32 2 1", ".g_idx I32 64 i",
            ".absmax F32 8", ".input_scale F32 1", ".weight_packed I32 8 8", ".SCB F32 8", ".W_q U8 8 8", ".bias F32 8",
            ".weight.quant_map F32 16", ".weight_blocks U8 8 2 16", ".zeros F16 2 8", ".weight_zero_point I8 8 1"]
+PARTS = ["weight", "weight_scale", "weight_scale_inv", "weight_scale_2", "weight_packed", "weight_zero_point", "weight_shape",
+         "weight_g_idx", "weight_global_scale", "qweight", "qzeros", "scales", "g_idx", "perm", "scale", "zero", "zeros", "W_q", "shape",
+         "biases", "blocks", "weight_blocks", "weight_scales", "weight.absmax", "weight.quant_map", "weight.nested_absmax", "SCB",
+         "input_scale", "pre_quant_scale", "scale_packed", "meta", "compressed", "bitmask", "weight.compressed", "weight.bitmask"]
+SHAPES = ["16 32", "16 1", "16 2", "2 32", "4 32", "16 4", "16", "1", "2 =16,32", "2 =-1,32", "3 16 32", "0", "32 16 i"]
 
 
 def strings(pattern):
@@ -76,9 +82,29 @@ def changes_of_tensors(lines):
         yield len(lines), [module + marker]
 
 
+def broken_weight(text):
+    numbers = text.splitlines()[1].split(" ")
+    for i, other in itertools.product(range(len(numbers)), range(9)):
+        new = " ".join([*numbers[:i], str(other), *numbers[i + 1:]])
+        yield lambda new=new: text.replace(" ".join(numbers), new, 1).encode("latin1")
+    head, _, tail = text.rstrip("\n").partition("\n== tensors\n")
+    tensors, _, data = tail.partition("\n== data\n")
+    if tensors:
+        lines = tensors.splitlines()
+        for i, new in changes_of_tensors(lines):
+            changed_lines = "\n".join(lines[:i] + new + lines[i + 1:])
+            yield lambda lines=changed_lines: f"{head}\n== tensors\n{lines}\n== data\n{data}".encode("latin1")
+    else:
+        for part, dtype, shape in itertools.product(PARTS, DTYPES, SHAPES):
+            yield lambda line=f"{part} {dtype} {shape}": f"{head}\n== tensors\n{line}\n".encode("latin1")
+
+
 def broken(bundle):
     """Functions that make one variant each."""
     text = bundle.decode("latin1")
+    if text.startswith("== scheme\n"):
+        yield from broken_weight(text)
+        return
     if not text.startswith("== ") or "\n== tensors\n" not in text:
         return
     head, _, tail = text.partition("\n== tensors\n")

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "base/threads.h"
 #include "container/writer.h"
 
 namespace requant::fuzz {
@@ -16,6 +17,9 @@ constexpr std::uint64_t kGgufDataBytes = 1 << 22;
 constexpr std::uint64_t kPartBytes = 1 << 16;
 constexpr std::int64_t kDimension = std::int64_t{1} << 40;  // as containers have it
 constexpr std::size_t kTensors = 256;
+
+// To start a thread takes longer than what it would do.
+[[maybe_unused]] const bool kAlone = (set_thread_limit(1), true);
 
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = std::min(text.find('\n'), text.size());

@@ -131,9 +131,8 @@ void round_trip(const Codec& codec, const QuantizedWeight& weight) {
   require(!difference || difference->equal, "what a codec wrote is the same weight");
 }
 
-void run(const Codec& codec, const WeightParts& parts, const Scheme& declared) {
-  WeightParts heads = parts;
-  for (auto& [name, tensor] : heads) tensor.bytes = {};
+void run(const Codec& codec, const WeightParts& parts, const WeightParts& heads,
+         const Scheme& declared) {
   const auto scheme = codec.scheme_of(heads, declared);
   if (!scheme || codec.decode == nullptr) return;
   const auto weight = codec.decode(parts, *scheme);
@@ -155,6 +154,8 @@ int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t 
   const Scheme declared = fuzz::declared_by(fuzz::Numbers(bundle, "scheme"));
   WeightParts parts = fuzz::made_parts(fuzz::Numbers(bundle, "make"), declared);
   fuzz::change(parts, bundle);
-  for (const Codec* codec : codecs()) fuzz::run(*codec, parts, declared);
+  WeightParts heads = parts;
+  for (auto& [name, tensor] : heads) tensor.bytes = {};
+  for (const Codec* codec : codecs()) fuzz::run(*codec, parts, heads, declared);
   return 0;
 }

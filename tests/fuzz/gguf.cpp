@@ -1,9 +1,11 @@
-// One GGUF file: what is accepted can be read, lies within the file and behind one another.
+// One GGUF file: what is accepted can be read, lies within the file and behind one another, and has
+// the same place in a file made of the same keys and tensors.
 #include <algorithm>
 
 #include "base/json.h"
 #include "container/container.h"
 #include "container/ggml_types.h"
+#include "container/gguf_file.h"
 #include "memory_folder.h"
 #include "target.h"
 
@@ -36,6 +38,32 @@ void check(const Source& source, std::uint64_t file_bytes) {
   }
 }
 
+GgufTensor as_made(const TensorInfo& info) {
+  GgufTensor tensor{info.name, info.encoding(), info.shape};
+  if (tensor.type.empty()) {
+    tensor.type = ggml_name_of(info.dtype);
+  } else {
+    const GgmlType* type = ggml_type(tensor.type);
+    tensor.shape.back() = tensor.shape.back() / type->block_bytes * type->block_elements;
+  }
+  return tensor;
+}
+
+void make_again(const Source& source) {
+  const auto keys = GgufKeyBytes::read(source.files().front());
+  require(keys && keys->size() == source.metadata().size(), "keys can be copied");
+  std::vector<const TensorInfo*> tensors;
+  for (const TensorInfo& tensor : source.tensors()) tensors.push_back(&tensor);
+  std::ranges::sort(tensors, {}, &TensorInfo::offset);
+  std::vector<GgufTensor> table;
+  for (const TensorInfo* tensor : tensors) table.push_back(as_made(*tensor));
+  const auto made = gguf_file(*keys, table);
+  require(static_cast<bool>(made), "what was read can be made");
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    require(made->offsets[i] == tensors[i]->offset, "a tensor has its place again");
+  }
+}
+
 }  // namespace
 }  // namespace requant::fuzz
 
@@ -43,6 +71,8 @@ int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t 
   requant::fuzz::MemoryFolder folder;
   folder.add("model.gguf", std::string(requant::fuzz::text_of(data, size)));
   const auto source = requant::open_source(folder, "model.gguf");
-  if (source) requant::fuzz::check(*source, size);
+  if (!source) return 0;
+  requant::fuzz::check(*source, size);
+  requant::fuzz::make_again(*source);
   return 0;
 }

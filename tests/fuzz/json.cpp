@@ -35,13 +35,10 @@ void edit(Json value) {
   require(value.erase("added") && !value.erase("added"), "a key is erased once");
 }
 
-void write_and_read(const Json& json) {
-  for (const int indent : {0, 2}) {
-    for (const bool ascii : {false, true}) {
-      const auto again = parse_json(json.dump(indent, ascii));
-      require(again && *again == json, "what was written is read as the same");
-    }
-  }
+// In one of the four forms.
+void write_and_read(const Json& json, std::size_t form) {
+  const auto again = parse_json(json.dump(form % 2 == 0 ? 0 : 2, form / 2 % 2 == 0));
+  require(again && *again == json, "what was written is read as the same");
 }
 
 }  // namespace
@@ -55,6 +52,6 @@ int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t 
   }
   look_at(*json);
   edit(*json);
-  write_and_read(*json);
+  write_and_read(*json, size);
   return 0;
 }

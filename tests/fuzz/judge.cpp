@@ -6,6 +6,7 @@
 
 #include "container/container.h"
 #include "memory_folder.h"
+#include "pack.h"
 
 namespace requant::fuzz {
 namespace {
@@ -17,24 +18,13 @@ std::string verdict_on(std::string bytes) {
   return source ? "ok" : source.error().message();
 }
 
-std::size_t size_at(std::string_view pack) {
-  std::size_t size = 0;
-  for (unsigned i = 0; i < 4; ++i) {
-    size |= std::size_t{static_cast<std::uint8_t>(pack[i])} << 8 * i;
-  }
-  return size;
-}
-
 }  // namespace
 }  // namespace requant::fuzz
 
 int main() {
   const std::string input(std::istreambuf_iterator<char>(std::cin), {});
-  std::string_view pack = input;
-  while (pack.size() >= 4) {
-    const std::size_t size = std::min(requant::fuzz::size_at(pack), pack.size() - 4);
-    std::cout << requant::fuzz::verdict_on(std::string(pack.substr(4, size))) << '\n';
-    pack.remove_prefix(4 + size);
-  }
+  requant::fuzz::for_each_input(input, [](std::string_view bytes) {
+    std::cout << requant::fuzz::verdict_on(std::string(bytes)) << '\n';
+  });
   return 0;
 }

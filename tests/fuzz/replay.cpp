@@ -1,5 +1,4 @@
-// Runs a target on stored inputs, without libFuzzer: single files, folders of them, and packs
-// (run.py: each input after its size as a little-endian u32).
+// Runs a target on stored inputs, without libFuzzer: single files, folders of them, and packs.
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "pack.h"
 #include "target.h"
 
 namespace {
@@ -34,22 +34,12 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void run_pack(std::string_view pack, Tally& tally) {
-  while (pack.size() >= 4) {
-    std::uint32_t size = 0;
-    for (unsigned i = 0; i < 4; ++i) {
-      size |= std::uint32_t{static_cast<std::uint8_t>(pack[i])} << 8 * i;
-    }
-    run_one(pack.substr(4, size), tally);
-    pack.remove_prefix(std::min<std::size_t>(pack.size(), 4 + std::size_t{size}));
-  }
-}
-
 void run_path(const fs::path& path, Tally& tally) {
   if (fs::is_directory(path)) {
     for (const auto& entry : fs::directory_iterator(path)) run_path(entry.path(), tally);
   } else if (path.extension() == ".pack") {
-    run_pack(read(path), tally);
+    const std::string pack = read(path);
+    requant::fuzz::for_each_input(pack, [&](std::string_view input) { run_one(input, tally); });
   } else {
     run_one(read(path), tally);
   }

@@ -5,7 +5,7 @@
                                         exits 1 on a crash, a hang or a memory bomb, whose input is stored in
                                         regressions/TARGET, where ctest runs it from then on
   run.py store [--broken N] [TARGET...] the smallest set of inputs with all coverage, into corpus/; with N broken
-                                        variants (breaks.py) of each checkpoint tried as well
+                                        variants (breaks.py) of each checkpoint or weight tried as well
   run.py targets                        their names
   run.py ledger                         executions so far
 
@@ -33,10 +33,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build/fuzz"
 LEDGER = BUILD / "ledger.jsonl"
-LONGEST = {"json": 512, "kernel": 128, "safetensors": 1024, "gguf": 4096, "index": 1024, "pickle": 8192, "codec": 2048}
+LONGEST = {"json": 512, "kernel": 64, "safetensors": 512, "gguf": 1280, "index": 320, "pickle": 1280, "codec": 2048}
 BUNDLES = ("config", "checkpoint", "rule")  # whose inputs are whole checkpoints
-STORED = 4096  # the largest input that is kept in the tree
-HANG_SECONDS, MEMORY_MB = 20, 256  # a wait may be another program's; what hung is run again alone, for HANG_MS
+STORED = 12288  # the largest input that is kept in the tree
+HANG_SECONDS, MEMORY_MB = 20, 256  # a wait may be another program's: what took HANG_MS is run again alone
 HANG_MS = 1000
 
 
@@ -45,17 +45,29 @@ def program(target, build="fuzz"):
 
 
 def unpack(path):
-    """The inputs of a pack: each after its size as a little-endian u32."""
-    content, inputs = path.read_bytes() if path.is_file() else b"", []
-    while len(content) >= 4:
-        size = struct.unpack("<I", content[:4])[0]
-        inputs.append(content[4:4 + size])
-        content = content[4 + size:]
+    """The inputs of a pack, which pack.h describes."""
+    content, inputs, last = path.read_bytes() if path.is_file() else b"", [], b""
+    while len(content) >= 6:
+        begin, end, size = struct.unpack("<3H", content[:6])
+        last = last[:begin] + content[6:6 + size] + last[len(last) - end:]
+        inputs.append(last)
+        content = content[6 + size:]
     return inputs
 
 
+def common(a, b):
+    """How many bytes two inputs have in common at their begin."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
 def pack(inputs):
-    return b"".join(struct.pack("<I", len(content)) + content for content in inputs)
+    out, last = [], b""
+    for content in inputs:
+        begin = common(last, content)
+        end = common(last[begin:][::-1], content[begin:][::-1])
+        out.append(struct.pack("<3H", begin, end, len(content) - begin - end) + content[begin:len(content) - end])
+        last = content
+    return b"".join(out)
 
 
 def stored(target):
@@ -85,10 +97,13 @@ def environment():
             "ASAN_OPTIONS": "allocator_may_return_null=1:quarantine_size_mb=16:detect_leaks=1"}
 
 
-def options(target):
+def options(target, build):
+    # Without AddressSanitizer nobody watches single allocations, and the whole process has few.
+    memory = 2048 if build == "fuzz" else MEMORY_MB
     return [f"-max_len={LONGEST.get(target, 16384)}", f"-dict={HERE / 'dictionary'}", f"-timeout={HANG_SECONDS}",
-            f"-malloc_limit_mb={MEMORY_MB}", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1",
-            "-print_funcs=0", f"-entropic={0 if target in BUNDLES else 1}"]  # it takes longer than opening a checkpoint
+            f"-report_slow_units={HANG_MS // 1000}", f"-malloc_limit_mb={MEMORY_MB}", f"-rss_limit_mb={memory}",
+            "-print_final_stats=1", "-verbosity=1", "-print_funcs=0",
+            "-entropic=0"]  # it takes longer than reading the input
 
 
 def is_real(target, path, build):
@@ -105,7 +120,7 @@ def fuzz(target, seconds, build):
     artifacts = BUILD / "crashes" / target
     shutil.rmtree(artifacts, ignore_errors=True)
     artifacts.mkdir(parents=True)
-    command = [program(target, build), *options(target), f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/",
+    command = [program(target, build), *options(target, build), f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/",
                collected(target)]
     start = time.time()
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, errors="replace", check=False)
@@ -142,7 +157,7 @@ def broken_ones(target, count):
     """A sample of what breaks.py makes of each checkpoint, the same each time."""
     folder = BUILD / "broken" / target
     shutil.rmtree(folder, ignore_errors=True)
-    for seed, good in enumerate(SEEDS[target]() if count and target in BUNDLES else []):
+    for seed, good in enumerate(SEEDS[target]() if count and target in (*BUNDLES, "codec") else []):
         variants = list(broken(good))
         chosen = random.Random(seed).sample(variants, min(count, len(variants)))
         write_inputs(folder, [make() for make in chosen])
@@ -156,8 +171,7 @@ def store(target, count):
     subprocess.run([program(target), "-merge=1", "-use_counters=0", "-print_funcs=0", f"-max_len={LONGEST.get(target, 16384)}", "-timeout=20",
                     f"-artifact_prefix={BUILD}/", smallest, collected(target), *broken_ones(target, count)],
                    env=environment(), check=True, capture_output=True)
-    inputs = sorted((path.read_bytes() for path in smallest.iterdir()), key=lambda i: (len(i), i))
-    inputs = [content for content in inputs if len(content) <= STORED]
+    inputs = sorted(path.read_bytes() for path in smallest.iterdir() if path.stat().st_size <= STORED)
     stored = HERE / "corpus" / f"{target}.pack"
     stored.parent.mkdir(exist_ok=True)
     stored.write_bytes(pack(inputs))

@@ -116,19 +116,32 @@ def ggufs():
     values = {0: b"\1", 1: b"\xff", 2: b"\1\0", 3: b"\0\x80", 4: b"\7\0\0\0", 5: b"\xff" * 4, 6: struct.pack("<f", 1.5),
               7: b"\1", 8: text(b"llama"), 9: struct.pack("<IQ", 4, 2) + b"\0" * 8, 10: b"\1" * 8, 11: b"\xff" * 8,
               12: struct.pack("<d", -2.5)}
+    def pair(key, kind, value):
+        return text(key) + struct.pack("<I", kind) + value
+
+    def file(version, pairs, tensors, alignment):
+        infos, offset, data = b"", 0, b""
+        for name, sizes, kind, size in tensors:
+            infos += text(name) + struct.pack("<I", len(sizes)) + struct.pack(f"<{len(sizes)}Q", *sizes)
+            infos += struct.pack("<IQ", kind, offset)
+            offset += size + -size % alignment
+            data += b"\1" * (size + -size % alignment)
+        head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(pairs)) + b"".join(pairs) + infos
+        return head + b"\0" * (-len(head) % alignment) + data
+
     tensors = [(b"a.weight", [8, 2], 0, 64), (b"b.weight", [32, 3], 8, 102), (b"c.weight", [256, 2, 2], 12, 576)]
+    pairs = [pair(b"k%d" % kind, kind, value) for kind, value in values.items()]
+    alignment = pair(b"general.alignment", 4, struct.pack("<I", 8))
     for version in (2, 3):
-        for count in range(len(values) + 1):
-            pairs = [text(b"k%d" % kind) + struct.pack("<I", kind) + value for kind, value in list(values.items())[:count]]
-            pairs.append(text(b"general.alignment") + struct.pack("<II", 4, 32))
-            infos, offset, data = b"", 0, b""
-            for name, sizes, kind, size in tensors:
-                infos += text(name) + struct.pack("<I", len(sizes)) + struct.pack(f"<{len(sizes)}Q", *sizes)
-                infos += struct.pack("<IQ", kind, offset)
-                offset += size + -size % 32
-                data += b"\1" * (size + -size % 32)
-            head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(pairs)) + b"".join(pairs) + infos
-            yield head + b"\0" * (-len(head) % 32) + data
+        yield file(version, [*pairs, pair(b"general.alignment", 4, struct.pack("<I", 32))], tensors, 32)
+        yield file(version, [], [(b"a", [1], 0, 4)], 32)
+    for one in pairs:
+        yield file(3, [one, alignment], [(b"a", [1], 0, 4)], 8)
+    for kind, value in values.items():
+        if kind != 9:
+            yield file(3, [pair(b"k", 9, struct.pack("<IQ", kind, 2) + 2 * value), alignment], [(b"a", [32], 8, 34)], 8)
+    split = [pair(b"split.no", 2, b"\0\0"), pair(b"split.count", 2, b"\1\0"), pair(b"split.tensors.count", 5, b"\1\0\0\0")]
+    yield file(3, [*split, alignment], [(b"a", [1], 0, 4)], 8)
 
 
 def safetensors():
