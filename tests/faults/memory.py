@@ -56,8 +56,8 @@ class Command:
         said = os.path.join(self.stage.work, "said")
         self.clear()
         with open(said, "wb") as file:
-            self.stage.run(self.words, {"LD_PRELOAD": self.library, "STARVE_EACH": log, "STARVE_FIRST": str(first),
-                                        "STARVE_STEP": str(step)}, output=file, hours=8)
+            done = self.stage.run(self.words, {"LD_PRELOAD": self.library, "STARVE_EACH": log, "STARVE_FIRST": str(first),
+                                               "STARVE_STEP": str(step)}, output=file, hours=8)
         self.stage.expect(open(said, "rb").read() == self.said, f"{self.name}: forking changed what it says")
         alone, last = [], None
         for line in open(log, encoding="ascii"):
@@ -67,7 +67,7 @@ class Command:
             elif not self.judge(words):
                 alone.append((int(words[0]), words[1]))
         if last is None:
-            self.fail("?", "?", "forking stopped in the middle")
+            self.fail("?", "?", f"the parent ended in the middle, exit {done.returncode}")
         return alone, last or 0
 
     def judge(self, words):

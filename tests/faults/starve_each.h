@@ -1,11 +1,13 @@
-// Part of starve.c: one run of a program tells what it does without any one of its allocations. At each of them a child is
-// forked which is refused that one, and goes on to its end while the parent waits; then another, which is refused all
-// later ones, too. Forking ends at the first thread, and where the program makes a folder, for then children would no
-// longer have memory and files of their own; a child that comes to make a folder ends with kWrites.
+// Part of starve.c: one run of a program tells what it does without any one of its allocations. At
+// each of them a child is forked which is refused that one, and goes on to its end while the parent
+// waits; then another, which is refused all later ones, too. Forking ends at the first thread, and
+// where the program makes a folder, for then children would no longer have memory and files of
+// their own; a child that comes to make a folder ends with kWrites.
 //
-// STARVE_EACH   a file that receives a line a child: allocation, sticky, how it ended, bytes of its standard output and
-//               their FNV-1a, the bytes that the parent had put out before, bytes and lines of its standard error and
-//               whether it begins with "error: "; then a line "end ALLOCATION"
+// STARVE_EACH   a file that receives a line a child: allocation, sticky, how it ended, bytes of its
+// standard output and
+//               their FNV-1a, the bytes that the parent had put out before, bytes and lines of its
+//               standard error and whether it begins with "error: "; then a line "end ALLOCATION"
 // STARVE_FIRST  the first allocation that fails, STARVE_STEP: the distance to the next
 #pragma once
 
@@ -65,14 +67,16 @@ static void each_note(long now, int sticky_too, int status) {
   const struct Said out = said_in(outputs[0]);
   const struct Said errors = said_in(outputs[1]);
   char line[256];
-  each_write(line, snprintf(line, sizeof line, "%ld %d %d %ld %llx %ld %ld %ld %d\n", now, sticky_too, status, out.bytes,
-                            (unsigned long long)out.hash, (long)lseek(1, 0, SEEK_CUR), errors.bytes, errors.lines,
-                            errors.is_error));
+  each_write(line,
+             snprintf(line, sizeof line, "%ld %d %d %ld %llx %ld %ld %ld %d\n", now, sticky_too,
+                      status, out.bytes, (unsigned long long)out.hash, (long)lseek(1, 0, SEEK_CUR),
+                      errors.bytes, errors.lines, errors.is_error));
 }
 
 // Whether this process is now a child that is refused this allocation.
 static int each_is_out(long now, int* stays_out) {
-  if (each_file < 0 || is_child || now < each_first || (now - each_first) % each_step != 0) return 0;
+  if (each_file < 0 || is_child || now < each_first || (now - each_first) % each_step != 0)
+    return 0;
   for (int sticky_too = 0; sticky_too <= 1; ++sticky_too) {
     for (int i = 0; i < 2; ++i) {
       if (ftruncate(outputs[i], 0) != 0 || lseek(outputs[i], 0, SEEK_SET) != 0) _exit(97);
