@@ -101,21 +101,35 @@ inline float largest_scale(const float* scales) {
   return largest_of<OneLane, 16>(scales, magnitude);
 }
 
+constexpr float kMostQ3K = 4;
+
 template <class L>
-inline void round_q3_k(const Block& block) {
-  constexpr float kMost = 4;
-  constexpr float kMostScale = 32;
-  Sixteens<L> all;
-  all.load(block.values);
-  if (block.importance != nullptr) {
-    all.weigh(block.importance, 2 * sum_of_squares(block.values, kSuper) / kSuper);
-  }
+inline void search_q3_k(Sixteens<L>& all, const float* importance, float mean) {
+  all.weigh(importance, mean);
   for (int t = 0; t < all.kTiles; ++t) {
     Tile<L, 16>& tile = all.tiles[t];
-    L::store(all.scales + t * L::kWidth, block.importance != nullptr
-                                             ? symmetric<L, 16>(tile.x, tile.w, kMost, tile.codes)
-                                             : descent<L, 16>(tile.x, kMost, tile.codes));
+    L::store(all.scales + t * L::kWidth, symmetric<L, 16>(tile.x, tile.w, kMostQ3K, tile.codes));
   }
+}
+
+// Of kBlocks blocks at once.
+template <class L, int kBlocks>
+inline void search_q3_k(Sixteens<L>* all) {
+  constexpr int kTiles = Sixteens<L>::kTiles;
+  Descent<L, 16> tiles[kBlocks * kTiles];
+  for (int t = 0; t < kBlocks * kTiles; ++t) {
+    Tile<L, 16>& tile = all[t / kTiles].tiles[t % kTiles];
+    tiles[t].begin(tile.x, tile.codes, kMostQ3K);
+  }
+  descend<L, 16, kBlocks * kTiles>(tiles, kMostQ3K);
+  for (int t = 0; t < kBlocks * kTiles; ++t) {
+    L::store(all[t / kTiles].scales + t % kTiles * L::kWidth, tiles[t].end(kMostQ3K));
+  }
+}
+
+template <class L>
+inline void finish_q3_k(Sixteens<L>& all, const Block& block) {
+  constexpr float kMostScale = 32;
   float scales[16];
   float outer = 0;
   if (block.importance != nullptr) {
@@ -134,7 +148,34 @@ inline void round_q3_k(const Block& block) {
     block.scales[g] = low_byte(scales[g]);
     scales[g] = outer * scales[g];
   }
-  finish_signed<L>(all, scales, kMost, block);
+  finish_signed<L>(all, scales, kMostQ3K, block);
+}
+
+template <class L, int kBlocks>
+inline void round_q3_k(const RoundBlocks& p, std::size_t first) {
+  Sixteens<L> all[kBlocks];
+  Block blocks[kBlocks];
+  for (int b = 0; b < kBlocks; ++b) {
+    blocks[b] = block_at(p, first + static_cast<std::size_t>(b), 16);
+    all[b].load(blocks[b].values);
+  }
+  if (p.importance == nullptr) {
+    search_q3_k<L, kBlocks>(all);
+  } else {
+    for (int b = 0; b < kBlocks; ++b) {
+      const float mean = 2 * sum_of_squares(blocks[b].values, kSuper) / kSuper;
+      search_q3_k<L>(all[b], blocks[b].importance, mean);
+    }
+  }
+  for (int b = 0; b < kBlocks; ++b) finish_q3_k<L>(all[b], blocks[b]);
+}
+
+template <class L>
+inline void round_q3_k(const RoundBlocks& p) {
+  const std::size_t blocks = p.count / kSuper;
+  std::size_t block = 0;
+  for (; block + 2 <= blocks; block += 2) round_q3_k<L, 2>(p, block);
+  if (block < blocks) round_q3_k<L, 1>(p, block);
 }
 
 template <class L>
@@ -273,7 +314,7 @@ inline void round_blocks(const RoundBlocks& p) {
     case BlockType::kQ2K:
       return for_blocks(p, 16, [&](const Block& b) { round_with_minima<L, 16, true>(kQ2K, b); });
     case BlockType::kQ3K:
-      return for_blocks(p, 16, round_q3_k<L>);
+      return round_q3_k<L>(p);
     case BlockType::kQ4K:
       return for_blocks(p, 8, [&](const Block& b) { round_with_minima<L, 32, false>(kQ4K, b); });
     case BlockType::kQ5K:

@@ -2,7 +2,7 @@
 
 // How ggml's quantisers look for the scale of a group of values: a few are tried, and that whose
 // codes have the least weighted squared error is taken (ggml/src/ggml-quants.c: make_qkx2_quants
-// and make_qkx3_quants are affine() here, make_qx_quants symmetric(), make_q3_quants descent(),
+// and make_qkx3_quants are affine() here, make_qx_quants symmetric(), make_q3_quants descend(),
 // make_qp_quants positive(), quantize_row_iq4_nl_impl nonlinear()). Each sum runs over the group in
 // its order, as there: that makes the bits the same. So what runs in parallel is groups, one in
 // each lane of L. The files that include this are compiled without contraction to fused operations.
@@ -15,6 +15,7 @@ namespace requant::kernel {
 namespace {
 
 constexpr float kSmallest = 1e-15F;  // GROUP_MAX_EPS: less counts as 0
+constexpr float kLargest = 4e6F;     // of numbers that nearest_small() rounds
 
 // Of each group; the codes of a search go where `codes` says.
 template <class L>
@@ -50,6 +51,31 @@ inline typename L::F affine_error(const typename L::F* x, const typename L::F* w
   return error;
 }
 
+// What a scale is fitted by, for codes of (x - base) x inverse.
+template <class L>
+struct AffineSums {
+  typename L::F l;
+  typename L::F l2;
+  typename L::F xl;
+};
+
+// kSmall: none of the numbers has more than 22 bits before the point.
+template <class L, int kCount, bool kSmall>
+inline AffineSums<L> affine_sums(const typename L::F* x, const typename L::F* w, float most,
+                                 typename L::F inverse, typename L::F base, typename L::F* codes) {
+  using F = typename L::F;
+  AffineSums<L> sums = {L::set(0), L::set(0), L::set(0)};
+  for (int i = 0; i < kCount; ++i) {
+    const F scaled = inverse * (x[i] - base);
+    codes[i] = kSmall ? L::clamp(L::nearest_small(scaled), 0, most) : affine_code<L>(scaled, most);
+    const F weighted = w[i] * codes[i];
+    sums.l = sums.l + weighted;
+    sums.l2 = sums.l2 + weighted * codes[i];
+    sums.xl = sums.xl + weighted * x[i];
+  }
+  return sums;
+}
+
 template <class L, int kCount, bool kAbsolute>
 inline Found<L> affine(const typename L::F* x, const typename L::F* w, const Affine& search,
                        typename L::F* codes) {
@@ -78,21 +104,16 @@ inline Found<L> affine(const typename L::F* x, const typename L::F* w, const Aff
   for (int round = 0; round <= search.steps; ++round) {
     const float spread = search.first + search.step * static_cast<float>(round) + search.most;
     const F inverse = L::set(spread) / (high - low);
-    F sum_l = zero;
-    F sum_l2 = zero;
-    F sum_xl = zero;
-    for (int i = 0; i < kCount; ++i) {
-      codes[i] = affine_code<L>(inverse * (x[i] - low), search.most);
-      const F weighted = w[i] * codes[i];
-      sum_l = sum_l + weighted;
-      sum_l2 = sum_l2 + weighted * codes[i];
-      sum_xl = sum_xl + weighted * x[i];
-    }
-    const F determinant = sum_w * sum_l2 - sum_l * sum_l;
-    F scale = (sum_w * sum_xl - sum_x * sum_l) / determinant;
-    F shift = (sum_l2 * sum_x - sum_l * sum_xl) / determinant;
+    const bool is_small = L::all(L::both(L::less(L::set(-kLargest), inverse * (lowest - low)),
+                                         L::less(inverse * (high - low), L::set(kLargest))));
+    const AffineSums<L> sums =
+        is_small ? affine_sums<L, kCount, true>(x, w, search.most, inverse, low, codes)
+                 : affine_sums<L, kCount, false>(x, w, search.most, inverse, low, codes);
+    const F determinant = sum_w * sums.l2 - sums.l * sums.l;
+    F scale = (sum_w * sums.xl - sum_x * sums.l) / determinant;
+    F shift = (sums.l2 * sum_x - sums.l * sums.xl) / determinant;
     const auto is_above = L::less(zero, shift);
-    scale = L::select(is_above, sum_xl / sum_l2, scale);
+    scale = L::select(is_above, sums.xl / sums.l2, scale);
     shift = L::select(is_above, zero, shift);
     const F error = affine_error<L, kCount, kAbsolute>(x, w, codes, scale, shift);
     const auto is_better = L::both(L::less(zero, determinant), L::less(error, least));
@@ -144,7 +165,8 @@ inline typename L::F symmetric(const typename L::F* x, const typename L::F* w, f
     sum_lx = zero;
     sum_l2 = zero;
     for (int i = 0; i < kCount; ++i) {
-      const F code = signed_code<L>(inverse * x[i], most);
+      // Of a group that is not flat, no number is above most + 1.
+      const F code = L::clamp(L::nearest_small(inverse * x[i]), -most, most - 1);
       sum_lx = sum_lx + weighted[i] * code;
       sum_l2 = sum_l2 + w[i] * code * code;
     }
@@ -173,49 +195,72 @@ inline typename L::F symmetric(const typename L::F* x, const typename L::F* w, f
   return L::select(is_flat, zero, best_scale);
 }
 
-// The same range of codes, weighted by squares; each code in turn is moved to where the error is
-// least as long as that helps.
+// The state of descent().
 template <class L, int kCount>
-inline typename L::F descent(const typename L::F* x, float most, typename L::F* codes) {
+struct Descent {
   using F = typename L::F;
-  constexpr int kRounds = 5;
-  const F zero = L::set(0);
-  F magnitude;
-  const F largest = largest_of<L, kCount>(x, magnitude);
-  const auto is_flat = L::less(magnitude, L::set(kSmallest));
-  const F inverse = L::set(-most) / largest;
-  F sum_lx = zero;
-  F sum_l2 = zero;
+  const F* x;
+  F* codes;
+  F sum_lx;
+  F sum_l2;
   F w[kCount];
   F weighted[kCount];
-  for (int i = 0; i < kCount; ++i) {
-    w[i] = x[i] * x[i];
-    weighted[i] = w[i] * x[i];
-    codes[i] = signed_code<L>(inverse * x[i], most);
-    sum_lx = sum_lx + weighted[i] * codes[i];
-    sum_l2 = sum_l2 + w[i] * codes[i] * codes[i];
+  typename L::M is_flat;
+
+  void begin(const F* values, F* to, float most) {
+    x = values;
+    codes = to;
+    F magnitude;
+    const F inverse = L::set(-most) / largest_of<L, kCount>(x, magnitude);
+    is_flat = L::less(magnitude, L::set(kSmallest));
+    sum_lx = L::set(0);
+    sum_l2 = L::set(0);
+    for (int i = 0; i < kCount; ++i) {
+      w[i] = x[i] * x[i];
+      weighted[i] = w[i] * x[i];
+      codes[i] = signed_code<L>(inverse * x[i], most);
+      sum_lx = sum_lx + weighted[i] * codes[i];
+      sum_l2 = sum_l2 + w[i] * codes[i] * codes[i];
+    }
   }
+
+  bool move(int i, float most) {
+    const F zero = L::set(0);
+    const F without_lx = sum_lx - weighted[i] * codes[i];
+    const F without_l2 = sum_l2 - w[i] * codes[i] * codes[i];
+    const F code = signed_code<L>(x[i] * without_l2 / without_lx, most);
+    const F with_lx = without_lx + weighted[i] * code;
+    const F with_l2 = without_l2 + w[i] * code * code;
+    auto moves = L::both(L::less(zero, without_lx), L::differ(code, codes[i]));
+    moves = L::both(moves, L::less(zero, with_l2));
+    moves = L::both(moves, L::less(sum_lx * sum_lx * with_l2, with_lx * with_lx * sum_l2));
+    codes[i] = L::select(moves, code, codes[i]);
+    sum_lx = L::select(moves, with_lx, sum_lx);
+    sum_l2 = L::select(moves, with_l2, sum_l2);
+    return L::any(moves);
+  }
+
+  // Gives the scale.
+  F end(float most) {
+    const F zero = L::set(0);
+    for (int i = 0; i < kCount; ++i) codes[i] = L::select(is_flat, L::set(-most), codes[i]);
+    const F scale = L::select(L::less(zero, sum_l2), sum_lx / sum_l2, zero);
+    return L::select(is_flat, zero, scale);
+  }
+};
+
+// The same range of codes, weighted by squares; each code in turn is moved to where the error is
+// least as long as that helps. A move waits for the one before, so several tiles take turns.
+template <class L, int kCount, int kTiles>
+inline void descend(Descent<L, kCount>* tiles, float most) {
+  constexpr int kRounds = 5;
   for (int round = 0; round < kRounds; ++round) {
     bool is_changed = false;
     for (int i = 0; i < kCount; ++i) {
-      F without_lx = sum_lx - weighted[i] * codes[i];
-      F without_l2 = sum_l2 - w[i] * codes[i] * codes[i];
-      const F code = signed_code<L>(x[i] * without_l2 / without_lx, most);
-      const F with_lx = without_lx + weighted[i] * code;
-      const F with_l2 = without_l2 + w[i] * code * code;
-      auto moves = L::both(L::less(zero, without_lx), L::differ(code, codes[i]));
-      moves = L::both(moves, L::less(zero, with_l2));
-      moves = L::both(moves, L::less(sum_lx * sum_lx * with_l2, with_lx * with_lx * sum_l2));
-      codes[i] = L::select(moves, code, codes[i]);
-      sum_lx = L::select(moves, with_lx, sum_lx);
-      sum_l2 = L::select(moves, with_l2, sum_l2);
-      is_changed = is_changed || L::any(moves);
+      for (int t = 0; t < kTiles; ++t) is_changed = tiles[t].move(i, most) || is_changed;
     }
     if (!is_changed) break;
   }
-  for (int i = 0; i < kCount; ++i) codes[i] = L::select(is_flat, L::set(-most), codes[i]);
-  const F scale = L::select(L::less(zero, sum_l2), sum_lx / sum_l2, zero);
-  return L::select(is_flat, zero, scale);
 }
 
 // Codes from 0 to `most` of numbers that are not below 0, with no minimum; gives the scale.

@@ -28,6 +28,7 @@ struct EightLanes {
   static M differ(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
   static M both(M a, M b) { return _mm256_and_ps(a, b); }
   static bool any(M mask) { return _mm256_movemask_ps(mask) != 0; }
+  static bool all(M mask) { return _mm256_movemask_ps(mask) == 0xFF; }
   static F select(M mask, F yes, F no) { return _mm256_blendv_ps(no, yes, mask); }
   static F lesser(F a, F b) { return _mm256_min_ps(a, b); }
   static F greater(F a, F b) { return _mm256_max_ps(a, b); }
@@ -40,6 +41,9 @@ struct EightLanes {
     const __m256i bits = _mm256_castps_si256(_mm256_add_ps(value, set(12582912.0F)));
     const __m256i low = _mm256_and_si256(bits, _mm256_set1_epi32(0x007FFFFF));
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(low, _mm256_set1_epi32(0x00400000)));
+  }
+  static F nearest_small(F value) {
+    return _mm256_round_ps(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
   static F nonlinear_index(F value) { return _mm256_cvtepi32_ps(index_of(value)); }
   static F nonlinear_value(F value) {

@@ -29,6 +29,7 @@ struct OneLane {
   static M differ(F a, F b) { return a != b; }
   static M both(M a, M b) { return a && b; }
   static bool any(M mask) { return mask; }
+  static bool all(M mask) { return mask; }
   static F select(M mask, F yes, F no) { return mask ? yes : no; }
   static F lesser(F a, F b) { return a < b ? a : b; }
   static F greater(F a, F b) { return a > b ? a : b; }
@@ -42,6 +43,8 @@ struct OneLane {
     __builtin_memcpy(&bits, &moved, sizeof(bits));
     return static_cast<float>((bits & 0x007FFFFF) - 0x00400000);
   }
+  // The same where it has not.
+  static F nearest_small(F value) { return value + 12582912.0F - 12582912.0F; }
   static F nonlinear_index(F value) {
     int index = 0;
     for (int i = 1; i < 16; ++i) {
