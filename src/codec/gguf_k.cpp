@@ -29,9 +29,53 @@ Scheme super_block(int bits, std::int64_t group, bool has_minima) {
   return scheme;
 }
 
+// The loops below run over bytes that lie side by side, which compilers turn into vector code.
+constexpr int kRun = 32;  // elements whose bits are in bytes side by side
+
 // Two bits of each element: halves of 128, fields of 32 consecutive bytes.
-int two_bits(const std::uint8_t* qs, int e) {
-  return qs[e / 128 * 32 + e % 32] >> e % 128 / 32 * 2 & 3;
+void split_two_bits(const std::uint8_t* qs, std::uint8_t* codes) {
+  for (int run = 0; run < 8; ++run) {
+    const std::uint8_t* from = qs + run / 4 * kRun;
+    const int shift = run % 4 * 2;
+    for (int l = 0; l < kRun; ++l) codes[run * kRun + l] = gguf_byte(from[l] >> shift & 3);
+  }
+}
+
+// Of the codes and what is added.
+void join_two_bits(const std::uint8_t* codes, int added, std::uint8_t* qs) {
+  for (int half = 0; half < 2; ++half) {
+    const std::uint8_t* from = codes + half * 4 * kRun;
+    for (int l = 0; l < kRun; ++l) {
+      const auto field = [&](int run) { return ((from[run * kRun + l] + added) & 3) << run * 2; };
+      qs[half * kRun + l] = gguf_byte(field(0) | field(1) | field(2) | field(3));
+    }
+  }
+}
+
+// Bit `bit` of each code in one bit for each run of 32, the first the lowest.
+void join_bits(const std::uint8_t* codes, int added, int bit, std::uint8_t* bits) {
+  for (int l = 0; l < kRun; ++l) {
+    int all = 0;
+    for (int run = 0; run < 8; ++run) all |= (((codes[run * kRun + l] + added) >> bit) & 1) << run;
+    bits[l] = gguf_byte(all);
+  }
+}
+
+// The low nibbles of 32 bytes are one group, the high ones the next.
+void split_nibbles(const std::uint8_t* qs, std::uint8_t* codes) {
+  for (int pair = 0; pair < 4; ++pair) {
+    split_gguf_nibbles(qs + pair * kRun, kRun, 0, codes + pair * 2 * kRun);
+  }
+}
+
+// Of the low four bits of codes.
+void join_nibbles(const std::uint8_t* codes, std::uint8_t* qs) {
+  for (int pair = 0; pair < 4; ++pair) {
+    const std::uint8_t* from = codes + pair * 2 * kRun;
+    for (int l = 0; l < kRun; ++l) {
+      qs[pair * kRun + l] = gguf_byte((from[l] & 15) | from[kRun + l] << 4);
+    }
+  }
 }
 
 void split_q2_k(const std::uint8_t* block, const GgufBlock& out) {
@@ -39,7 +83,7 @@ void split_q2_k(const std::uint8_t* block, const GgufBlock& out) {
     out.scales[i] = block[i] & 15;
     out.minima[i] = gguf_byte(-(block[i] >> 4));
   }
-  for (int e = 0; e < kElements; ++e) out.codes[e] = gguf_byte(two_bits(block + 16, e));
+  split_two_bits(block + 16, out.codes);
   std::copy_n(block + 80, 2, out.outer);
   std::copy_n(block + 82, 2, out.outer_minima);
 }
@@ -51,9 +95,12 @@ void split_q3_k(const std::uint8_t* block, const GgufBlock& out) {
     const int high = scales[8 + i % 4] >> i / 4 * 2 & 3;
     out.scales[i] = gguf_byte((low | high << 4) - 32);
   }
-  for (int e = 0; e < kElements; ++e) {
-    const bool has_bit = (block[e % 32] >> e / 32 & 1) != 0;
-    out.codes[e] = gguf_byte(two_bits(block + 32, e) - (has_bit ? 0 : 4));
+  split_two_bits(block + 32, out.codes);
+  for (int run = 0; run < 8; ++run) {
+    for (int l = 0; l < kRun; ++l) {
+      std::uint8_t& code = out.codes[run * kRun + l];
+      code = gguf_byte(code - 4 + (block[l] >> run & 1) * 4);
+    }
   }
   std::copy_n(block + 108, 2, out.outer);
 }
@@ -68,43 +115,38 @@ void split_six_bits(const std::uint8_t* from, const GgufBlock& out) {
   }
 }
 
-// The low nibbles of 32 bytes are one group, the high ones the next.
-int nibble(const std::uint8_t* qs, int e) {
-  return qs[e / 64 * 32 + e % 32] >> e / 32 % 2 * 4 & 15;
-}
-
 void split_q4_k(const std::uint8_t* block, const GgufBlock& out) {
   std::copy_n(block, 2, out.outer);
   std::copy_n(block + 2, 2, out.outer_minima);
   split_six_bits(block + 4, out);
-  for (int e = 0; e < kElements; ++e) out.codes[e] = gguf_byte(nibble(block + 16, e));
+  split_nibbles(block + 16, out.codes);
 }
 
 void split_q5_k(const std::uint8_t* block, const GgufBlock& out) {
   std::copy_n(block, 2, out.outer);
   std::copy_n(block + 2, 2, out.outer_minima);
   split_six_bits(block + 4, out);
-  for (int e = 0; e < kElements; ++e) {
-    const int high = block[16 + e % 32] >> e / 32 & 1;
-    out.codes[e] = gguf_byte(nibble(block + 48, e) | high << 4);
+  split_nibbles(block + 48, out.codes);
+  for (int run = 0; run < 8; ++run) {
+    for (int l = 0; l < kRun; ++l) {
+      std::uint8_t& code = out.codes[run * kRun + l];
+      code = gguf_byte(code | (block[16 + l] >> run & 1) << 4);
+    }
   }
 }
 
 void split_q6_k(const std::uint8_t* block, const GgufBlock& out) {
-  for (int e = 0; e < kElements; ++e) {
-    const int half = e / 128;
-    const int quarter = e % 128 / 32;
-    const int low = block[64 * half + quarter % 2 * 32 + e % 32] >> quarter / 2 * 4 & 15;
-    const int high = block[128 + 32 * half + e % 32] >> quarter * 2 & 3;
-    out.codes[e] = gguf_byte((low | high << 4) - 32);
+  for (int run = 0; run < 8; ++run) {
+    const int quarter = run % 4;
+    const std::uint8_t* low = block + run / 4 * 64 + quarter % 2 * kRun;
+    const std::uint8_t* high = block + 128 + run / 4 * kRun;
+    for (int l = 0; l < kRun; ++l) {
+      const int code = (low[l] >> quarter / 2 * 4 & 15) | (high[l] >> quarter * 2 & 3) << 4;
+      out.codes[run * kRun + l] = gguf_byte(code - 32);
+    }
   }
   std::copy_n(block + 192, 16, out.scales);
   std::copy_n(block + 208, 2, out.outer);
-}
-
-void put_two_bits(int code, int e, std::uint8_t* qs) {
-  std::uint8_t& to = qs[e / 128 * 32 + e % 32];
-  to = gguf_byte(to | (code & 3) << e % 128 / 32 * 2);
 }
 
 bool join_q2_k(const GgufParts& in, std::uint8_t* block) {
@@ -114,16 +156,15 @@ bool join_q2_k(const GgufParts& in, std::uint8_t* block) {
     beyond = std::max({beyond, int{in.scales[i]}, minimum});
     block[i] = gguf_byte((in.scales[i] & 15) | minimum << 4);
   }
-  std::fill_n(block + 16, 64, std::uint8_t{0});
-  for (int e = 0; e < kElements; ++e) put_two_bits(in.codes[e], e, block + 16);
+  join_two_bits(in.codes, 0, block + 16);
   std::copy_n(in.outer, 2, block + 80);
   std::copy_n(in.outer_minima, 2, block + 82);
   return beyond < 16;
 }
 
 bool join_q3_k(const GgufParts& in, std::uint8_t* block) {
-  std::fill_n(block, 108, std::uint8_t{0});
   std::uint8_t* scales = block + 96;
+  std::fill_n(scales, 12, std::uint8_t{0});
   int beyond = 0;
   for (int i = 0; i < 16; ++i) {
     const int scale = static_cast<std::uint8_t>(in.scales[i] + 32);
@@ -133,11 +174,8 @@ bool join_q3_k(const GgufParts& in, std::uint8_t* block) {
     low = gguf_byte(low | (scale & 15) << i / 8 * 4);
     high = gguf_byte(high | (scale >> 4 & 3) << i / 4 * 2);
   }
-  for (int e = 0; e < kElements; ++e) {
-    const int code = static_cast<std::uint8_t>(in.codes[e] + 4);
-    put_two_bits(code, e, block + 32);
-    block[e % 32] = gguf_byte(block[e % 32] | (code >> 2 & 1) << e / 32);
-  }
+  join_two_bits(in.codes, 4, block + 32);
+  join_bits(in.codes, 4, 2, block);
   std::copy_n(in.outer, 2, block + 108);
   return beyond < 64;
 }
@@ -161,41 +199,33 @@ bool join_six_bits(const GgufParts& in, std::uint8_t* to) {
   return beyond < 64;
 }
 
-void put_nibble(int code, int e, std::uint8_t* qs) {
-  std::uint8_t& to = qs[e / 64 * 32 + e % 32];
-  to = gguf_byte(to | (code & 15) << e / 32 % 2 * 4);
-}
-
 bool join_q4_k(const GgufParts& in, std::uint8_t* block) {
   std::copy_n(in.outer, 2, block);
   std::copy_n(in.outer_minima, 2, block + 2);
-  std::fill_n(block + 16, 128, std::uint8_t{0});
-  for (int e = 0; e < kElements; ++e) put_nibble(in.codes[e], e, block + 16);
+  join_nibbles(in.codes, block + 16);
   return join_six_bits(in, block + 4);
 }
 
 bool join_q5_k(const GgufParts& in, std::uint8_t* block) {
   std::copy_n(in.outer, 2, block);
   std::copy_n(in.outer_minima, 2, block + 2);
-  std::fill_n(block + 16, 160, std::uint8_t{0});
-  for (int e = 0; e < kElements; ++e) {
-    put_nibble(in.codes[e], e, block + 48);
-    std::uint8_t& high = block[16 + e % 32];
-    high = gguf_byte(high | (in.codes[e] >> 4 & 1) << e / 32);
-  }
+  join_nibbles(in.codes, block + 48);
+  join_bits(in.codes, 0, 4, block + 16);
   return join_six_bits(in, block + 4);
 }
 
 bool join_q6_k(const GgufParts& in, std::uint8_t* block) {
-  std::fill_n(block, 192, std::uint8_t{0});
-  for (int e = 0; e < kElements; ++e) {
-    const int code = static_cast<std::uint8_t>(in.codes[e] + 32);
-    const int half = e / 128;
-    const int quarter = e % 128 / 32;
-    std::uint8_t& low = block[64 * half + quarter % 2 * 32 + e % 32];
-    std::uint8_t& high = block[128 + 32 * half + e % 32];
-    low = gguf_byte(low | (code & 15) << quarter / 2 * 4);
-    high = gguf_byte(high | (code >> 4 & 3) << quarter * 2);
+  for (int half = 0; half < 2; ++half) {
+    const std::uint8_t* from = in.codes + half * 4 * kRun;
+    std::uint8_t* low = block + half * 64;
+    std::uint8_t* high = block + 128 + half * kRun;
+    for (int l = 0; l < kRun; ++l) {
+      const auto code = [&](int quarter) { return from[quarter * kRun + l] + 32; };
+      const auto top = [&](int quarter) { return (code(quarter) >> 4 & 3) << quarter * 2; };
+      low[l] = gguf_byte((code(0) & 15) | (code(2) & 15) << 4);
+      low[kRun + l] = gguf_byte((code(1) & 15) | (code(3) & 15) << 4);
+      high[l] = gguf_byte(top(0) | top(1) | top(2) | top(3));
+    }
   }
   std::copy_n(in.scales, 16, block + 192);
   std::copy_n(in.outer, 2, block + 208);
