@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "text/characters_map.h"
 #include "text/json_value.h"
 #include "text/unicode.h"
 
@@ -67,6 +68,15 @@ Result<Normalizer::Step> parse_replace(const Json& json) {
       });
 }
 
+Result<Normalizer::Step> parse_precompiled(const Json& json) {
+  RQ_TRY(CharactersMap map, CharactersMap::parse(text_at(json, "precompiled_charsmap")));
+  const auto shared = std::make_shared<const CharactersMap>(std::move(map));
+  return Normalizer::Step([shared](std::string& text) -> Result<void> {
+    RQ_TRY(text, shared->apply(text));
+    return {};
+  });
+}
+
 Result<Normalizer::Step> parse_strip(const Json& json) {
   const bool left = flag_at(json, "strip_left", true);
   const bool right = flag_at(json, "strip_right", true);
@@ -93,6 +103,7 @@ constexpr Type kTypes[] = {
     {"NFKC", parse_form<NormalForm::kKc>},
     {"NFKD", parse_form<NormalForm::kKd>},
     {"Lowercase", parse_lowercase},
+    {"Precompiled", parse_precompiled},
     {"Prepend", parse_prepend},
     {"Replace", parse_replace},
     {"Strip", parse_strip},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
+#include <variant>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -15,6 +16,7 @@
 #include "text/pre_tokenizer.h"
 #include "text/template.h"
 #include "text/tokenizer_file.h"
+#include "text/unigram.h"
 
 namespace requant {
 namespace {
@@ -43,7 +45,7 @@ Error twice(TokenId id, std::string_view a, std::string_view b) {
 }  // namespace
 
 struct Tokenizer::State {
-  Bpe bpe;
+  std::variant<Bpe, Unigram> model;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   TokenDecoder decoder;
@@ -56,6 +58,13 @@ struct Tokenizer::State {
 
   Result<void> add_tokens(const Json* list);
   void name(TokenId id, std::string_view token, bool is_special);
+  const TokenId* find(std::string_view token) const {
+    return std::visit([&](const auto& m) { return m.find(token); }, model);
+  }
+  Result<void> add_vocabulary();
+  Result<void> encode_word(std::string_view word, std::vector<TokenId>& out) const {
+    return std::visit([&](const auto& m) { return m.encode(word, out); }, model);
+  }
   Result<void> encode_plain(std::string_view text, bool at_start, std::vector<TokenId>& out) const;
 };
 
@@ -68,11 +77,21 @@ void Tokenizer::State::name(TokenId id, std::string_view token, bool is_special)
   special[id] = is_special;
 }
 
-Result<void> Tokenizer::State::add_tokens(const Json* list) {
-  for (const auto& [token, id] : bpe.vocab()) {
+Result<void> Tokenizer::State::add_vocabulary() {
+  if (const Unigram* unigram = std::get_if<Unigram>(&model)) {
+    TokenId id = 0;
+    for (const auto& [token, score] : unigram->vocab()) name(id++, token, false);
+    return {};
+  }
+  for (const auto& [token, id] : std::get<Bpe>(model).vocab()) {
     if (id < tokens.size() && tokens[id].data() != nullptr) return twice(id, tokens[id], token);
     name(id, token, false);
   }
+  return {};
+}
+
+Result<void> Tokenizer::State::add_tokens(const Json* list) {
+  RQ_CHECK(add_vocabulary());
   if (list == nullptr) return {};
   std::unordered_map<TokenId, std::string_view> added_ids;
   for (const Json& item : list->items()) {
@@ -104,7 +123,7 @@ Result<void> Tokenizer::State::encode_plain(std::string_view text, bool at_start
     }
     const bool first = at_start && part.text.data() == plain.data();
     RQ_TRY(const auto pieces, pre_tokenizer.apply({std::string(part.text), first}));
-    for (const Piece& piece : pieces) RQ_CHECK(bpe.encode(piece.text, out));
+    for (const Piece& piece : pieces) RQ_CHECK(encode_word(piece.text, out));
   }
   return {};
 }
@@ -117,7 +136,11 @@ Tokenizer::~Tokenizer() = default;
 Result<Tokenizer> Tokenizer::parse(std::string_view json) {
   RQ_TRY(TokenizerFile file, parse_tokenizer_file(json));
   auto state = std::make_unique<State>();
-  RQ_TRY(state->bpe, Bpe::make(std::move(file.bpe)));
+  if (file.unigram) {
+    RQ_TRY(state->model, Unigram::make(*std::move(file.unigram)));
+  } else {
+    RQ_TRY(state->model, Bpe::make(std::move(file.bpe)));
+  }
   RQ_TRY(state->normalizer, Normalizer::parse(file.rest.find("normalizer")));
   RQ_TRY(state->pre_tokenizer, PreTokenizer::parse(file.rest.find("pre_tokenizer")));
   RQ_TRY(state->decoder, TokenDecoder::parse(file.rest.find("decoder")));
@@ -168,7 +191,7 @@ std::optional<TokenId> Tokenizer::find(std::string_view token) const {
   for (const AddedToken& added : state_->added) {
     if (added.content == token) return added.id;
   }
-  const TokenId* id = state_->bpe.find(token);
+  const TokenId* id = state_->find(token);
   return id == nullptr ? std::nullopt : std::optional(*id);
 }
 

@@ -25,11 +25,16 @@ class Reader : public JsonEvents {
 
   bool number(std::string_view text) override {
     if (part_ == Part::kVocab && depth_ == part_depth_) return token(text);
+    if (part_ == Part::kPieces && depth_ > part_depth_) return score(text);
     return value(Json::number(std::string(text)));
   }
 
   bool string(std::string_view text) override {
     if (part_ == Part::kMerges) return merge_text(text);
+    if (part_ == Part::kPieces && depth_ > part_depth_) {
+      pair_.emplace_back(text);
+      return true;
+    }
     return value(Json(text));
   }
 
@@ -39,18 +44,24 @@ class Reader : public JsonEvents {
   }
 
   bool begin_object() override { return begin(Json::object(), Part::kVocab, "vocab"); }
-  bool begin_array() override { return begin(Json::array(), Part::kMerges, "merges"); }
+  bool begin_array() override {
+    if (part_ == Part::kNone && in_model() && key_ == "vocab") {
+      return begin(Json::array(), Part::kPieces, "vocab");
+    }
+    return begin(Json::array(), Part::kMerges, "merges");
+  }
   bool end_object() override { return end(); }
   bool end_array() override { return end(); }
   std::string reason() const override { return reason_; }
 
   TokenizerFile finish() && {
     file_.rest = std::move(root_);
+    if (!pieces_.empty()) file_.unigram = UnigramFile{.vocab = std::move(pieces_), .unknown = {}};
     return std::move(file_);
   }
 
  private:
-  enum class Part { kNone, kVocab, kMerges };
+  enum class Part { kNone, kVocab, kPieces, kMerges };
 
   bool refuse(std::string reason) {
     reason_ = std::move(reason);
@@ -74,8 +85,10 @@ class Reader : public JsonEvents {
   bool in_model() const { return depth_ == 2 && open_.back().first == "model"; }
 
   bool begin(Json json, Part part, std::string_view name) {
-    if (part_ == Part::kMerges && part == Part::kMerges && depth_ == part_depth_) {
+    const bool lists = part_ == Part::kMerges || part_ == Part::kPieces;
+    if (lists && part == Part::kMerges && depth_ == part_depth_) {
       pair_.clear();
+      scored_ = false;
     } else if (part_ != Part::kNone) {
       return refuse("vocab or merges hold what they should not");
     } else if (in_model() && key_ == name) {
@@ -91,6 +104,7 @@ class Reader : public JsonEvents {
   bool end() {
     --depth_;
     if (part_ == Part::kMerges && depth_ == part_depth_) return merge_pair();
+    if (part_ == Part::kPieces && depth_ == part_depth_) return piece();
     if (part_ != Part::kNone && depth_ < part_depth_) {
       part_ = Part::kNone;
       return true;
@@ -109,6 +123,22 @@ class Reader : public JsonEvents {
     }
     if (file_.bpe.vocab.size() == kEntries) return refuse("over a million tokens");
     file_.bpe.vocab.emplace_back(key_, id);
+    return true;
+  }
+
+  bool score(std::string_view number) {
+    const auto read = std::from_chars(number.data(), number.data() + number.size(), score_);
+    if (scored_ || pair_.size() != 1 || read.ec != std::errc())
+      return refuse("a piece without a score that can be");
+    scored_ = true;
+    return true;
+  }
+
+  bool piece() {
+    if (pair_.size() != 1 || !scored_) return refuse("a piece is a text and its score");
+    if (pieces_.size() == kEntries) return refuse("over a million tokens");
+    pieces_.emplace_back(std::move(pair_[0]), score_);
+    pair_.clear();
     return true;
   }
 
@@ -136,12 +166,28 @@ class Reader : public JsonEvents {
   std::vector<std::pair<std::string, Json>> open_;  // with the key that each has
   std::string key_;
   std::vector<std::string> pair_;
+  std::vector<std::pair<std::string, double>> pieces_;
+  double score_ = 0;
+  bool scored_ = false;
   std::string reason_ = "refused";
   std::size_t values_ = 0;
   int depth_ = 0;
   int part_depth_ = 0;  // inside the list of the part
   Part part_ = Part::kNone;
 };
+
+Result<TokenizerFile> with_unigram(TokenizerFile file) {
+  const Json& model = *file.rest.find("model");
+  if (!file.unigram) return corrupt("'model' without a 'vocab' of pieces and scores");
+  const Json* unknown = model.find("unk_id");
+  if (unknown != nullptr && !unknown->is_null()) {
+    const auto id = unknown->as_uint();
+    if (!id || *id > kLargestId) return corrupt("unk_id is no id that can be");
+    file.unigram->unknown = static_cast<TokenId>(*id);
+  }
+  file.unigram->byte_fallback = flag_at(model, "byte_fallback", false);
+  return file;
+}
 
 }  // namespace
 
@@ -152,8 +198,9 @@ Result<TokenizerFile> parse_tokenizer_file(std::string_view text) {
   const Json* model = file.rest.find("model");
   if (model == nullptr || !model->is_object()) return corrupt("no 'model'");
   const std::string type = type_of(*model);
+  if (type == "Unigram" || (type.empty() && file.unigram)) return with_unigram(std::move(file));
   if (!type.empty() && type != "BPE") {
-    return refused("model " + in_quotes(type) + " is not supported: BPE is");
+    return refused("model " + in_quotes(type) + " is not supported: BPE and Unigram are");
   }
   if (file.bpe.vocab.empty()) return corrupt("'model' without a 'vocab'");
   const Json* dropout = model->find("dropout");

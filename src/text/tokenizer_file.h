@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/json.h"
 #include "base/result.h"
 #include "text/bpe.h"
+#include "text/unigram.h"
 
 namespace requant {
 
@@ -12,11 +14,12 @@ namespace requant {
 // thousands, and all else.
 struct TokenizerFile {
   BpeFile bpe;
-  Json rest = Json::object();  // without "vocab" and "merges" of "model"
+  std::optional<UnigramFile> unigram;  // in its place
+  Json rest = Json::object();          // without "vocab" and "merges" of "model"
 };
 
-// kCorrupt for what is no tokenizer.json; kRefused for a model other than BPE, and beyond the
-// limits on its size.
+// kCorrupt for what is no tokenizer.json; kRefused for a model other than BPE and Unigram, and
+// beyond the limits on its size.
 Result<TokenizerFile> parse_tokenizer_file(std::string_view text);
 
 }  // namespace requant

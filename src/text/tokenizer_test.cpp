@@ -48,7 +48,7 @@ TEST_P(TokenizerTest, DoesAsThePackageTokenizers) {
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, TokenizerTest,
                          testing::Values("gpt2", "llama3", "qwen2", "deepseek", "digits", "llama2",
-                                         "mistral", "unknown"),
+                                         "mistral", "unknown", "unigram", "unigram_bytes"),
                          [](const auto& test) { return test.param; });
 
 std::string error_of(std::string_view json) {
@@ -56,9 +56,52 @@ std::string error_of(std::string_view json) {
   return tokenizer ? "none" : tokenizer.error().message();
 }
 
+TEST(Tokenizer, RefusesAUnigramThatCannotBe) {
+  const auto with = [](std::string_view model) {
+    return error_of(R"({"model":{"type":"Unigram",)" + std::string(model) + "}}");
+  };
+  EXPECT_EQ(with(R"("vocab":[["a",0.5],["b",-1]],"unk_id":2)"), "unk_id 2 of a vocabulary of 2");
+  EXPECT_EQ(with(R"("vocab":{"a":0})"), "'model' without a 'vocab' of pieces and scores");
+  EXPECT_NE(with(R"("vocab":[["a","NaN"]])"), "none");
+  EXPECT_NE(with(R"("vocab":[["a",null]])"), "none");
+  EXPECT_NE(with(R"("vocab":[["a",1,2]])"), "none");
+  EXPECT_NE(with(R"("vocab":[[1,"a"]])"), "none");
+  EXPECT_NE(with(R"("vocab":["a"])"), "none");
+}
+
+TEST(Tokenizer, RefusesAMapOfCharactersThatCannotBe) {
+  const auto with = [](std::string_view base64) {
+    return error_of(R"({"model":{"vocab":{"a":0}},"normalizer":{"type":"Precompiled",)"
+                    R"("precompiled_charsmap":")" +
+                    std::string(base64) + R"("}})");
+  };
+  EXPECT_EQ(with("!"), "precompiled_charsmap is no Base64");
+  EXPECT_EQ(with("AAA="), "precompiled_charsmap of less than 4 bytes");
+  EXPECT_EQ(with("/P///wAAAAA="), "precompiled_charsmap is smaller than its trie");
+}
+
+TEST(Tokenizer, RefusesTwoTokensWithOneId) {
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0,"b":0}}})"), "'a' and 'b' have the same id, 0");
+}
+
+TEST(Tokenizer, RefusesANormalizerThatGrowsBeyondMeasure) {
+  std::string steps;
+  for (int i = 0; i < 40; ++i) {
+    steps += R"({"type":"Replace","pattern":{"String":"a"},"content":"aa"},)";
+  }
+  steps.pop_back();
+  const auto tokenizer = Tokenizer::parse(
+      R"({"model":{"vocab":{"a":0}},"normalizer":{"type":"Sequence","normalizers":[)" + steps +
+      "]}}");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message();
+  const auto ids = tokenizer->encode("aaaa", SpecialTokens::kLeave);
+  ASSERT_FALSE(ids);
+  EXPECT_EQ(ids.error().code(), ErrorCode::kRefused);
+}
+
 TEST(Tokenizer, SaysWhatIsNotSupported) {
-  EXPECT_EQ(error_of(R"({"model":{"type":"Unigram","vocab":{"a":0}}})"),
-            "model 'Unigram' is not supported: BPE is");
+  EXPECT_EQ(error_of(R"({"model":{"type":"WordPiece","vocab":{"a":0}}})"),
+            "model 'WordPiece' is not supported: BPE and Unigram are");
   EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0}},"normalizer":{"type":"Nmt"}})"),
             "normalizer 'Nmt' is not supported");
   EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0}},"pre_tokenizer":{"type":"Odd"}})"),

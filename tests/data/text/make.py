@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Writes the tokenizers of this folder and what the package `tokenizers` makes of texts with them.
 
-usage: make.py            in an environment that has tokenizers (written with 0.22.1)
+usage: make.py            in an environment that has tokenizers (written with 0.22.2) and sentencepiece
 
 Small vocabularies, trained on a few sentences, under the patterns and steps that published models use.
 cases.json: for each tokenizer, of each text, ids with and without the tokens around it, and both decoded.
 """
+import io
 import json
 import pathlib
 import random
 
+import sentencepiece as spm
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -124,12 +127,55 @@ def unknown():
     return tokenizer
 
 
+def characters_map():
+    """SentencePiece's own form of a few rules, some of them for several characters."""
+    rules = HERE / "rules.tsv"
+    pairs = [("\uff21", "A"), ("\ufb01", "fi"), ("e\u0301", "é"), ("\u00c5", "A"), ("\ufdfa", "salla allah"), ("\u200b", ""), ("\u3000", " "), ("\U0001d518", "U"),
+             ("\u0085", " "), ("\t", " "), ("\n", " "), ("\u00bd", "1/2"), ("\u00b2", "2"), ("k\u0308", "q"), ("\u2167", "VIII"), ("\u212b", "Å")]
+    rules.write_text("".join(" ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n" for a, b in pairs))
+    out = io.BytesIO()
+    spm.SentencePieceTrainer.train(sentence_iterator=iter(TEXT * 20), model_writer=out, model_type="unigram", vocab_size=200, minloglevel=2,
+                                   hard_vocab_limit=False, normalization_rule_tsv=str(rules), num_threads=1)
+    rules.unlink()
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString(out.getvalue())
+    return model
+
+
+def pieces(byte_fallback):
+    model = characters_map()
+    vocab = [(piece.piece, round(piece.score, 6)) for piece in model.pieces]
+    if byte_fallback:
+        vocab += [(f"<0x{i:02X}>", 0.0) for i in range(256)]
+    tokenizer = Tokenizer(models.Unigram(vocab, model.trainer_spec.unk_id, byte_fallback))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Precompiled(model.normalizer_spec.precompiled_charsmap),
+                                                 normalizers.Replace(Regex(" {2,}"), " ")])
+    return tokenizer
+
+
+def unigram():
+    tokenizer = pieces(False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace("▁", prepend_scheme="always")
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", tokenizer.token_to_id("<s>")), ("</s>", tokenizer.token_to_id("</s>"))])
+    return tokenizer
+
+
+def unigram_bytes():
+    tokenizer = pieces(True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="first", split=False)
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace("▁", prepend_scheme="first"), decoders.Fuse()])
+    return tokenizer
+
+
 def main():
     random.seed(1)
     parts = TEXT + TEXTS
     texts = TEXTS + ["".join(random.choice(parts)[:random.randrange(30)] for _ in range(4)) for _ in range(24)]
     cases = {"texts": texts, "tokenizers": {}}
-    for make in (gpt2, llama3, qwen2, deepseek, digits, llama2, mistral, unknown):
+    for make in (gpt2, llama3, qwen2, deepseek, digits, llama2, mistral, unknown, unigram, unigram_bytes):
         tokenizer = make()
         tokenizer.save(str(HERE / f"{make.__name__}.json"), pretty=False)
         rows = []
