@@ -16,7 +16,7 @@ import sys
 from run import BUILD, HERE, ROOT, collected, program, stored, write_inputs
 from seeds import SEEDS
 
-GOAL, FLOOR = 95.0, 72.0  # per cent; CI keeps the floor
+GOAL, FLOOR = 95.0, 83.0  # per cent; CI keeps the floor
 # What reads untrusted bytes, by group.
 READERS = {
     "containers": ["src/container/*.cpp"],
@@ -30,8 +30,10 @@ READERS = {
 NOT_READERS = re.compile(
     r"_test\.cpp$|testing\.cpp$|_write\.cpp$|container/(writer|safetensors_layout|gguf_file)\.cpp$|"
     r"codec/(assemble|direct\w*|transform\w*)\.cpp$|dialect/(ct_preset|ct_ignore|gguf_model|gguf_vocabulary)\.cpp$")
-# And in files that read, the functions that only writers call, by their names.
-WRITING = re.compile(r"^(encode|quantization_config|side_files)$")
+# And in files that read, the functions that only writers call, by their names: they put codes into words and blocks, and
+# say which schemes and weights a layout can hold and which dialect states them.
+WRITING = re.compile(r"^(encode|layout|holds|not_held|codec_for|quantization_config|side_files|pack|pack_\w+|put_\w+|join_\w+|"
+                     r"\w+_pack_weight)$")
 
 
 def readers(group):

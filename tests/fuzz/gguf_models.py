@@ -62,6 +62,8 @@ def read(path):
     for _ in range(tensor_count):
         name, rank = reader.text(), reader.take("I")
         sizes = [reader.take("Q") for _ in range(rank)]
+        if name in (b"token_embd.weight", b"output.weight"):
+            sizes[-1] = KEPT_ITEMS  # a row a token
         tensors.append((name, sizes, reader.take("I")))
         reader.take("Q")
     return keys, [tensor for tensor in tensors if not re.match(rb"blk\.[1-9]", tensor[0])]
