@@ -48,6 +48,7 @@ class ConfigFindings {
                         method == nullptr ? "missing" : printable(method->dump(), 80)));
       }
     }
+    check_mlx_blocks();
     if (blocks_.size() > 1 && *blocks_[0].block != *blocks_[1].block) {
       add(Severity::kError, "config.two-blocks",
           fmt::format("'{}' and '{}' both state a quantisation", name_of(blocks_[0]),
@@ -55,6 +56,18 @@ class ConfigFindings {
           .repair =
           "requant fix SRC -o OUT keeps the one that the tensors bear out, at the top level";
     }
+  }
+
+  // MLX writes its block under two names, one for itself and one for other programs.
+  void check_mlx_blocks() {
+    const Json* own = state_.facts->config.find("quantization");
+    const Json* other = state_.facts->config.find("quantization_config");
+    if (state_.dialect->name != "mlx" || own == nullptr || other == nullptr || *own == *other) {
+      return;
+    }
+    add(Severity::kError, "config.two-blocks",
+        "'quantization' and 'quantization_config' state two quantisations")
+        .repair = "requant fix SRC -o OUT states in both what MLX reads";
   }
 
   // The dialect that a quant_method means; nullptr when none does.

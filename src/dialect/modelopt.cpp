@@ -133,6 +133,23 @@ void check_algorithms(const ModeloptConfig& config, Resolution& resolution) {
                                printable(config.algorithm, 64), others.text())));
 }
 
+// Engines size their parameters by config_groups, whatever the algorithm's name means.
+void check_groups(const ModeloptConfig& config, Resolution& resolution) {
+  Modules others;
+  for (const Weight& weight : resolution.weights) {
+    const Scheme& scheme = weight.scheme;
+    const bool bits = config.stated_bits > 0 && config.stated_bits != scheme.bits;
+    const bool group = config.stated_group > 0 && scheme.grid.is_group() &&
+                       config.stated_group != scheme.grid.block_cols;
+    if (bits || group) others.add(weight.module);
+  }
+  if (!others.any()) return;
+  resolution.findings.push_back(make_finding(
+      Severity::kError, "config.scheme-disagrees", config.file,
+      fmt::format("'{}.config_groups' states {} bits in groups of {}, which {} has not",
+                  config.where, config.stated_bits, config.stated_group, others.text())));
+}
+
 // A name that promises quantised activations beside weights without an input_scale.
 void check_activations(const ModeloptConfig& config, Resolution& resolution) {
   Modules missing;
@@ -167,6 +184,7 @@ Result<Resolution> resolve(const Facts& facts) {
     }
   }
   check_algorithms(config, resolution);
+  check_groups(config, resolution);
   check_activations(config, resolution);
   check_module_list(facts, config.excluded, config.where + "." + config.list_name, resolution);
   return resolution;

@@ -96,9 +96,22 @@ Result<void> parse_layers(const Json* layers, ModeloptConfig& config) {
   return {};
 }
 
+void parse_groups(const Json* groups, ModeloptConfig& config) {
+  if (groups == nullptr || groups->members().size() != 1) return;
+  const Json* weights = groups->members().front().second.find("weights");
+  if (weights == nullptr || !weights->is_object()) return;
+  const auto number = [&](std::string_view key) {
+    const Json* value = weights->find(key);
+    return value == nullptr ? 0 : value->as_int().value_or(0);
+  };
+  config.stated_bits = static_cast<int>(number("num_bits"));
+  config.stated_group = number("group_size");
+}
+
 Result<void> parse_object(const Json& object, ModeloptConfig& config) {
   RQ_TRY(config.algorithm, checked_algorithm(&object, config.file));
   config.excluded = ModuleList(object.find(config.list_name));
+  parse_groups(object.find("config_groups"), config);
   return parse_layers(object.find("quantized_layers"), config);
 }
 

@@ -34,6 +34,9 @@ struct ModeloptConfig {
   std::string algorithm;                                   // as written
   std::map<std::string, std::string, std::less<>> layers;  // MIXED_PRECISION: algorithm by module
   std::int64_t group_size = 0;  // only hf_quant_config.json has it for some algorithms
+  // Of the only group of config_groups, from which engines size their parameters; 0: not stated.
+  int stated_bits = 0;
+  std::int64_t stated_group = 0;
   ModuleList excluded;
   const Json* producer = nullptr;
 

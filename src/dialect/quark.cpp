@@ -189,16 +189,24 @@ bool is_coded(const ModuleTensors& module) {
   return weight != nullptr && module.find("weight_scale") != nullptr && !is_float(weight->dtype);
 }
 
-void check_elements(const QuarkConfig& config, Resolution& resolution) {
+// One group and one row are the same.
+bool is_declared(const Scheme& declared, const Weight& weight) {
+  const Grid& grid = weight.scheme.grid;
+  if (declared.element != weight.scheme.element) return false;
+  const bool one_group = grid.is_channel() && declared.grid.block_cols == weight.cols;
+  return !declared.grid.is_group() || grid == declared.grid || one_group;
+}
+
+void check_schemes(const QuarkConfig& config, Resolution& resolution) {
   Modules others;
   for (const Weight& weight : resolution.weights) {
-    const Scheme& declared = spec_for(config, weight.module).declared;
-    if (declared.element != weight.scheme.element) others.add(weight.module);
+    if (!is_declared(spec_for(config, weight.module).declared, weight)) others.add(weight.module);
   }
   if (!others.any()) return;
-  resolution.findings.push_back(make_finding(
-      Severity::kError, "config.scheme-disagrees", "config.json",
-      fmt::format("'{}' states another element type than {} has", config.where, others.text())));
+  resolution.findings.push_back(
+      make_finding(Severity::kError, "config.scheme-disagrees", "config.json",
+                   fmt::format("'{}' states another element type or group size than {} has",
+                               config.where, others.text())));
 }
 
 Result<Resolution> resolve(const Facts& facts) {
@@ -217,7 +225,7 @@ Result<Resolution> resolve(const Facts& facts) {
       return corrupt(describe(*scale) + ", and there is no weight beside it");
     }
   }
-  check_elements(config, resolution);
+  check_schemes(config, resolution);
   check_module_list(facts, config.excluded, config.where + ".exclude", resolution);
   return resolution;
 }

@@ -111,6 +111,12 @@ TEST(QuarkDialect, SaysWhereTheConfigIsWrong) {
       resolve(config(R"({"dtype":"fp8_e4m3","qscheme":"per_channel"})"), words());
   ASSERT_TRUE(resolution) << resolution.error().message();
   EXPECT_TRUE(has_rule(resolution->findings, "config.scheme-disagrees"));
+  const auto groups =
+      resolve(config(R"({"dtype":"int4","qscheme":"per_group","group_size":16,"symmetric":true})"),
+              words());
+  ASSERT_TRUE(groups) << groups.error().message();
+  EXPECT_TRUE(has_rule(groups->findings, "config.scheme-disagrees"));
+  EXPECT_FALSE(has_rule(resolve(config(kUint4), words())->findings, "config.scheme-disagrees"));
 }
 
 }  // namespace

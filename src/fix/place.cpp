@@ -44,6 +44,8 @@ Result<void> apply(RepairScene& scene) {
   if (scene.find("config.no-quantization") != nullptr) {
     Json block = written_block(scene);
     if (!block.is_null()) config.set(kBlock, std::move(block));
+  } else if (scene.checkpoint.dialect().name == "mlx" && scene.any({"config.two-blocks"})) {
+    config.set(kBlock, Json(*config.find("quantization")));
   } else if (scene.any({"config.nested-quantization", "config.two-blocks"}) && !blocks.empty()) {
     Json block = chosen(blocks, scene.checkpoint.dialect());
     std::vector<std::vector<std::string>> paths;

@@ -217,7 +217,23 @@ void add_lists(std::vector<RuleCase>& cases) {
                              "embed_tok"));
 }
 
+// ModelOpt's config states the sizes beside the algorithm's name.
+Tiny nvfp4_with_groups() {
+  Tiny tiny = nvfp4_moe();
+  tiny.block().set("config_groups",
+                   *parse_json(R"({"group_0":{"weights":{"num_bits":4,"group_size":16}}})"));
+  return tiny;
+}
+
 void add_schemes(std::vector<RuleCase>& cases) {
+  cases.push_back({.rule = "config.scheme-disagrees",
+                   .clean = nvfp4_with_groups,
+                   .damage =
+                       [](Tiny& tiny) {
+                         Json& group = *tiny.block().find("config_groups")->find("group_0");
+                         group.find("weights")->set("group_size", 32);
+                       },
+                   .says = "groups of 32"});
   cases.push_back({.rule = "config.scheme-disagrees",
                    .threads = {},
                    .clean = ct,
