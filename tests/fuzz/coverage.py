@@ -16,7 +16,7 @@ import sys
 from run import BUILD, HERE, ROOT, collected, program, stored, write_inputs
 from seeds import SEEDS
 
-GOAL, FLOOR = 95.0, 83.0  # per cent; CI keeps the floor
+GOAL, FLOOR = 95.0, 87.0  # per cent; CI keeps the floor
 # What reads untrusted bytes, by group.
 READERS = {
     "containers": ["src/container/*.cpp"],
