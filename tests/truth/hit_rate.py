@@ -108,6 +108,12 @@ class Matrix:
         counts = self.counts
         return (sum(counts.values()), counts[True, "yes"] + counts[False, "no"], counts[True, "unknown"] + counts[False, "unknown"])
 
+    def row(self):
+        """What README.md says of it."""
+        total, right, unknown = self.sums()
+        return {"what": self.name, "answers": total, "right": right, "unknown": unknown,
+                "false yes": self.counts[False, "yes"], "false no": self.counts[True, "no"]}
+
     def print(self):
         total, right, unknown = self.sums()
         each = max(total, 1)
