@@ -46,37 +46,48 @@ bool fills_bytes(const Scheme& scheme) {
   return scheme.element == Element::kInt ? scheme.bits == 8 : info(scheme.element).bits == 8;
 }
 
-std::optional<Probed> probe(const Weight& weight) {
+// Which says nothing about what was tried.
+template <class Value>
+bool is_out_of_memory(const Result<Value>& tried) {
+  return !tried && tried.error().code() == ErrorCode::kResource;
+}
+
+Result<std::optional<Probed>> probe(const Weight& weight) {
+  const std::optional<Probed> nothing;
   if (weight.codec->decode == nullptr || !fills_bytes(weight.scheme) || !is_as_written(weight)) {
-    return std::nullopt;
+    return nothing;
   }
   auto parts = probe_parts(*weight.codec, weight.scheme);
-  if (!parts || parts->size() != 2) return std::nullopt;
+  if (is_out_of_memory(parts)) return std::move(parts).error();
+  if (!parts || parts->size() != 2) return nothing;
   auto decoded = weight.codec->decode(*parts, weight.scheme);
-  if (!decoded) return std::nullopt;
+  if (is_out_of_memory(decoded)) return std::move(decoded).error();
+  if (!decoded) return nothing;
   PlainParts plain{suffix_of(*parts, decoded->codes), suffix_of(*parts, decoded->scales)};
-  if (plain.codes.empty() || plain.scales.empty()) return std::nullopt;
-  return Probed{*std::move(parts), *std::move(decoded), std::move(plain)};
+  if (plain.codes.empty() || plain.scales.empty()) return nothing;
+  return std::optional(Probed{*std::move(parts), *std::move(decoded), std::move(plain)});
 }
 
 // Every tensor that the target encodes must be the memory of a source tensor.
-void find_carried(const Weight& weight, Route& route) {
-  const auto probed = probe(weight);
-  if (!probed || !route.chain.changes_nothing()) return;
+Result<void> find_carried(const Weight& weight, Route& route) {
+  RQ_TRY(const auto probed, probe(weight));
+  if (!probed || !route.chain.changes_nothing()) return {};
   std::vector<std::pair<std::string, std::string>> carried;
   if (route.verbatim) {
     for (const auto& [suffix, tensor] : probed->parts) carried.emplace_back(suffix, suffix);
   } else {
-    const auto encoded = route.to->encode(probed->weight);
-    if (!encoded || encoded->size() != probed->parts.size()) return;
+    auto encoded = route.to->encode(probed->weight);
+    if (is_out_of_memory(encoded)) return std::move(encoded).error();
+    if (!encoded || encoded->size() != probed->parts.size()) return {};
     for (const auto& [suffix, tensor] : *encoded) {
       const std::string source = suffix_of(probed->parts, tensor);
-      if (source.empty()) return;
+      if (source.empty()) return {};
       carried.emplace_back(source, suffix);
     }
   }
   route.carried = std::move(carried);
   route.plain = probed->plain;
+  return {};
 }
 
 Result<Route> dense_route(const Weight& weight, Route route, DType dtype) {
@@ -138,8 +149,8 @@ bool is_as_written(const Weight& weight) {
 
 std::optional<PlainParts> plain_parts(const Weight& weight) {
   auto probed = probe(weight);
-  if (!probed) return std::nullopt;
-  return std::move(probed->plain);
+  if (!probed || !*probed) return std::nullopt;
+  return std::move((*probed)->plain);
 }
 
 Result<Route> make_route(const Weight& weight, const Dialect& from, const Target& target,
@@ -181,7 +192,7 @@ Result<Route> make_route(const Weight& weight, const Dialect& from, const Target
     route.to = target.codec_for(route.chain.result);
     if (route.chain.grid && route.chain.grid->is_group()) route.cols = weight.cols;
   }
-  find_carried(weight, route);
+  RQ_CHECK(find_carried(weight, route));
   return route;
 }
 

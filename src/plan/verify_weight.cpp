@@ -63,10 +63,11 @@ PairReport report_of(const Difference& difference) {
 
 // The weight as convert would have repaired it; nothing where it needs no repair or cannot have
 // one.
-std::optional<ZeroRowRepair> repaired(const QuantizedWeight& weight) {
+Result<std::optional<ZeroRowRepair>> repaired(const QuantizedWeight& weight) {
   auto repair = repair_zero_rows(weight);
-  if (!repair || repair->rows.empty()) return std::nullopt;
-  return *std::move(repair);
+  if (!repair && repair.error().code() == ErrorCode::kResource) return std::move(repair).error();
+  if (!repair || repair->rows.empty()) return std::optional<ZeroRowRepair>();
+  return std::optional<ZeroRowRepair>(*std::move(repair));
 }
 
 // Where only one side has factors of its inputs, they count as part of its values.
@@ -124,8 +125,8 @@ Result<PairReport> compare_weights(const WeightSide& a, const WeightSide& b) {
   RQ_CHECK(apply_lone_multiplier(left, right));
   RQ_TRY(const Difference difference, compare(left, right));
   if (difference.equal) return PairReport{};
-  auto left_repair = repaired(left);
-  auto right_repair = repaired(right);
+  RQ_TRY(const auto left_repair, repaired(left));
+  RQ_TRY(const auto right_repair, repaired(right));
   if (!left_repair && !right_repair) return report_of(difference);
   RQ_TRY(const Difference after, compare(left_repair ? left_repair->weight : left,
                                          right_repair ? right_repair->weight : right));
@@ -147,7 +148,8 @@ Result<PairReport> compare_decoded(const WeightSide& weight, const TensorSide& d
     const DType own = dense.tensor->dtype;
     RQ_TRY(decoded, with_multiplier_applied(decoded, is_half_or_single(own) ? own : DType::kF32));
   }
-  if (const auto repair = repaired(decoded)) {
+  RQ_TRY(const auto repair, repaired(decoded));
+  if (repair) {
     RQ_TRY(PairReport report, compare_with_dense(repair->weight, dense, weight_first));
     return as_repaired(std::move(report), repair->rows);
   }
