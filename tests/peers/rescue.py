@@ -32,7 +32,7 @@ ROUNDING = "code-rounding,scale-rounding,zero-rounding"
 LEAVES = ["", ROUNDING, ROUNDING + ",activations-changed", ROUNDING + ",activations-changed,requantise", "all"]
 # Mean KL in nats on random models, whose logits lie close together. Requantised: 8 bits anew over the old codes.
 BOUNDS = {"exact": 0.02, "unquantised": 0.02, "activations": 0.1, "requantised": 0.1}
-PLAIN_BOUND = 0.02
+PLAIN_BOUND = 0.03  # in BF16, where the plain run is in F32
 SHARE = 0.95
 
 
