@@ -132,7 +132,7 @@ const BlockRecipe* find_block_recipe(std::string_view name) {
 
 bool BlockRecipe::holds(const Rule& rule, std::string_view tensor, const ModelShape& model) {
   const bool is_named = std::ranges::any_of(
-      rule.tensors, [&](const std::string& name) { return is_called(tensor, name, model); });
+      rule.tensors, [&](const std::string& one) { return is_called(tensor, one, model); });
   return is_named && is_among(rule.layers, layer_of(tensor), model.layers) &&
          (rule.experts == 0 || rule.experts == model.experts) &&
          rule.heads_per_kv <= model.heads_per_kv &&

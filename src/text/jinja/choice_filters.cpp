@@ -56,7 +56,8 @@ Result<Value> map_attribute(const Bound& arguments, const Value& path, const Val
 }
 
 Result<Value> map(const Bound& arguments) {
-  const auto& [positional, named] = arguments.rest();
+  const auto& positional = arguments.rest().positional;
+  const auto& named = arguments.rest().named;
   if (positional.empty()) {
     const Value* path = nullptr;
     const Value* missing = nullptr;
@@ -80,7 +81,8 @@ Result<Value> map(const Bound& arguments) {
 
 template <bool kAttribute, bool kWanted>
 Result<Value> choose(const Bound& arguments) {
-  const auto& [positional, named] = arguments.rest();
+  const auto& positional = arguments.rest().positional;
+  const auto& named = arguments.rest().named;
   constexpr std::size_t kFirst = kAttribute ? 1 : 0;
   if (positional.size() < kFirst) return corrupt("an attribute is missing");
   if (positional.size() > kFirst && !positional[kFirst].is_text()) {
