@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/embedded.h"
-#include "base/json.h"
+#include "base/json_at.h"
 
 namespace requant {
 
@@ -36,24 +36,6 @@ constexpr std::array kTowers = {std::pair(std::string_view("language"), Tower::k
   std::abort();
 }
 
-std::string text_of(const Json& row, std::string_view key) {
-  const Json* value = row.find(key);
-  return value == nullptr ? "" : std::string(value->as_string().value_or(""));
-}
-
-bool flag_of(const Json& row, std::string_view key) {
-  const Json* value = row.find(key);
-  return value != nullptr && value->as_bool().value_or(false);
-}
-
-std::vector<std::string> texts_of(const Json& row, std::string_view key) {
-  std::vector<std::string> texts;
-  if (const Json* list = row.find(key)) {
-    for (const Json& item : list->items()) texts.emplace_back(item.as_string().value_or(""));
-  }
-  return texts;
-}
-
 const std::vector<Json>& rows_of(const Json& family, std::string_view key) {
   static const std::vector<Json> kNone;
   const Json* list = family.find(key);
@@ -71,45 +53,45 @@ auto named(const Table& table, std::string_view name, std::string_view file) {
 HoldsRow holds_row(const Json& json, std::string_view file) {
   HoldsRow holds;
   for (const Json& member : rows_of(json, "members")) {
-    holds.members.push_back({text_of(member, "name"), text_of(member, "rows")});
+    holds.members.push_back({text_at(member, "name"), text_at(member, "rows")});
     if (holds.members.back().name.empty()) broken(file, "a member without a name");
   }
   if (holds.members.empty()) broken(file, "'holds' without members");
-  if (json.find("times") != nullptr) holds.times = text_of(json, "times");
-  holds.transposed = flag_of(json, "transposed");
+  if (json.find("times") != nullptr) holds.times = text_at(json, "times");
+  holds.transposed = flag_at(json, "transposed");
   return holds;
 }
 
 ModuleRow module_row(const Json& row, std::string_view file) {
   ModuleRow module;
-  module.pattern = text_of(row, "name");
-  module.role = named(kRoles, text_of(row, "role"), file);
-  if (row.find("tower") != nullptr) module.tower = named(kTowers, text_of(row, "tower"), file);
-  module.fused = text_of(row, "fused");
-  module.shape = texts_of(row, "shape");
-  if (flag_of(row, "required")) module.required = ModuleRow::Required::kYes;
-  if (text_of(row, "required") == "untied") module.required = ModuleRow::Required::kUntied;
+  module.pattern = text_at(row, "name");
+  module.role = named(kRoles, text_at(row, "role"), file);
+  if (row.find("tower") != nullptr) module.tower = named(kTowers, text_at(row, "tower"), file);
+  module.fused = text_at(row, "fused");
+  module.shape = texts_at(row, "shape");
+  if (flag_at(row, "required")) module.required = ModuleRow::Required::kYes;
+  if (text_at(row, "required") == "untied") module.required = ModuleRow::Required::kUntied;
   if (const Json* holds = row.find("holds")) module.holds = holds_row(*holds, file);
   return module;
 }
 
 ConfigRow config_row(const Json& row) {
-  ConfigRow config{.key = text_of(row, "key"),
-                   .kind = text_of(row, "kind"),
-                   .required = flag_of(row, "required"),
+  ConfigRow config{.key = text_at(row, "key"),
+                   .kind = text_at(row, "kind"),
+                   .required = flag_at(row, "required"),
                    .max = 0,
-                   .of = text_of(row, "of")};
+                   .of = text_at(row, "of")};
   if (const Json* max = row.find("max")) config.max = max->as_int().value_or(0);
   return config;
 }
 
 PartRow part_row(const Json& row, std::string_view file) {
-  PartRow part{.prefix = text_of(row, "prefix"),
+  PartRow part{.prefix = text_at(row, "prefix"),
                .names = {},
-               .config = text_of(row, "config"),
-               .flat = flag_of(row, "flat"),
-               .tower = named(kTowers, text_of(row, "tower"), file),
-               .architecture = text_of(row, "architecture")};
+               .config = text_at(row, "config"),
+               .flat = flag_at(row, "flat"),
+               .tower = named(kTowers, text_at(row, "tower"), file),
+               .architecture = text_at(row, "architecture")};
   if (const Json* names = row.find("names")) {
     for (const auto& [from, to] : names->members()) {
       part.names.emplace_back(from, to.as_string().value_or(""));
@@ -149,16 +131,16 @@ void add_rows(Family& family, const Json& json, std::string_view file) {
 // `base` is what the file inherits, already merged.
 Family read_family(const Json& json, Family base, std::string_view file) {
   Family family = std::move(base);
-  if (flag_of(json, "own_modules_only")) family.modules.clear();
-  family.name = text_of(json, "name");
-  family.architectures = texts_of(json, "architectures");
-  family.model_types = texts_of(json, "model_types");
-  family.source = text_of(json, "source");
-  family.compared = flag_of(json, "compared");
+  if (flag_at(json, "own_modules_only")) family.modules.clear();
+  family.name = text_at(json, "name");
+  family.architectures = texts_at(json, "architectures");
+  family.model_types = texts_at(json, "model_types");
+  family.source = text_at(json, "source");
+  family.compared = flag_at(json, "compared");
   if (json.find("tied_by_default") != nullptr) {
-    family.tied_by_default = flag_of(json, "tied_by_default");
+    family.tied_by_default = flag_at(json, "tied_by_default");
   }
-  if (json.find("experts") != nullptr) family.experts = texts_of(json, "experts");
+  if (json.find("experts") != nullptr) family.experts = texts_at(json, "experts");
   if (const Json* defaults = json.find("defaults")) {
     for (const auto& [key, value] : defaults->members()) {
       family.defaults.insert_or_assign(key, std::string(value.as_string().value_or("")));
@@ -178,7 +160,7 @@ struct Pending {
 bool read_ready(std::vector<Pending>& pending, std::vector<Family>& read) {
   bool progress = false;
   for (auto at = pending.begin(); at != pending.end();) {
-    const std::string inherits = text_of(at->json, "inherits");
+    const std::string inherits = text_at(at->json, "inherits");
     const auto base =
         std::find_if(read.begin(), read.end(), [&](const Family& f) { return f.name == inherits; });
     if (!inherits.empty() && base == read.end()) {

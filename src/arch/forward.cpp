@@ -7,6 +7,7 @@
 #include "arch/config_value.h"
 #include "arch/family.h"
 #include "base/embedded.h"
+#include "base/json_at.h"
 
 namespace requant {
 
@@ -16,11 +17,6 @@ namespace {
 
 using Texts = std::map<std::string, std::string, std::less<>>;
 using Files = std::map<std::string, Json, std::less<>>;
-
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr ? "" : std::string(value->as_string().value_or(""));
-}
 
 void add_texts(const Json& json, std::string_view key, Texts& texts) {
   const Json* members = json.find(key);
@@ -33,7 +29,7 @@ void add_texts(const Json& json, std::string_view key, Texts& texts) {
 void add_rows(const Files& files, const std::string& name, ForwardRows& rows) {
   const auto file = files.find(name);
   if (file == files.end()) return;
-  const std::string base = text_of(file->second, "inherits");
+  const std::string base = text_at(file->second, "inherits");
   if (!base.empty()) add_rows(files, base, rows);
   const Json* forward = file->second.find("forward");
   if (forward == nullptr) return;
@@ -46,7 +42,7 @@ std::map<std::string, ForwardRows, std::less<>> read_rows() {
   Files files;
   for (const EmbeddedFile& file : architecture_files()) {
     Json json = *parse_json(file.text);
-    std::string name = text_of(json, "name");
+    std::string name = text_at(json, "name");
     files.emplace(std::move(name), std::move(json));
   }
   std::map<std::string, ForwardRows, std::less<>> all;
@@ -55,7 +51,7 @@ std::map<std::string, ForwardRows, std::less<>> read_rows() {
     if (forward == nullptr) continue;
     ForwardRows rows;
     add_rows(files, name, rows);
-    rows.source = text_of(*forward, "source");
+    rows.source = text_at(*forward, "source");
     all.emplace(name, std::move(rows));
   }
   return all;

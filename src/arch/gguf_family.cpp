@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/embedded.h"
+#include "base/json_at.h"
 
 namespace requant {
 
@@ -16,23 +17,10 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 constexpr std::string_view kLayer = "{layer}";
 constexpr std::string_view kExpert = "{expert}";
 
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr ? "" : std::string(value->as_string().value_or(""));
-}
-
 std::string first_of(const Json& json, std::string_view key) {
   const Json* list = json.find(key);
   if (list == nullptr || list->items().empty()) return {};
   return std::string(list->items().front().as_string().value_or(""));
-}
-
-std::vector<std::string> texts_of(const Json& json, std::string_view key) {
-  std::vector<std::string> texts;
-  const Json* list = json.find(key);
-  if (list == nullptr) return texts;
-  for (const Json& item : list->items()) texts.emplace_back(item.as_string().value_or(""));
-  return texts;
 }
 
 void add_pairs(const Json& json, std::string_view key, Pairs& pairs) {
@@ -55,7 +43,7 @@ using Files = std::map<std::string, Json, std::less<>>;
 void add_rows(const Files& files, const std::string& name, GgufFamily& family) {
   const auto file = files.find(name);
   if (file == files.end()) return;
-  const std::string base = text_of(file->second, "inherits");
+  const std::string base = text_at(file->second, "inherits");
   if (!base.empty()) add_rows(files, base, family);
   const Json* gguf = file->second.find("gguf");
   if (gguf == nullptr) return;
@@ -68,7 +56,7 @@ std::map<std::string, GgufFamily, std::less<>> read_families() {
   Files files;
   for (const EmbeddedFile& file : architecture_files()) {
     Json json = *parse_json(file.text);
-    std::string name = text_of(json, "name");
+    std::string name = text_at(json, "name");
     files.emplace(std::move(name), std::move(json));
   }
   std::map<std::string, GgufFamily, std::less<>> families;
@@ -76,9 +64,9 @@ std::map<std::string, GgufFamily, std::less<>> read_families() {
     const Json* gguf = json.find("gguf");
     if (gguf == nullptr) continue;
     GgufFamily family;
-    family.architecture = text_of(*gguf, "architecture");
+    family.architecture = text_at(*gguf, "architecture");
     family.model_type = first_of(json, "model_types");
-    family.model_types = texts_of(json, "model_types");
+    family.model_types = texts_at(json, "model_types");
     family.model_class = first_of(json, "architectures");
     const Json* pairs = gguf->find("rotary_pairs");
     family.rotary_pairs = pairs != nullptr && pairs->as_bool().value_or(false);

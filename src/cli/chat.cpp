@@ -47,11 +47,7 @@ std::function<int()> add(CLI::App& app) {
   app.add_option("--max-tokens", arguments->max_tokens, "tokens of an answer at most")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--template", arguments->options.template_file,
-                 "a template that goes before SRC's own")
-      ->type_name("FILE");
-  app.add_option("--set", arguments->settings, "another name of the template: JSON, or a text")
-      ->type_name("NAME=VALUE");
+  add_template_options(app, arguments->options.template_file, arguments->settings);
   return [arguments] { return run(*arguments); };
 }
 

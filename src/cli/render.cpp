@@ -46,11 +46,7 @@ std::function<int()> add(CLI::App& app) {
   app.add_option("--tools", arguments->tools, "the tools as JSON")->type_name("FILE");
   app.add_flag("--add-generation-prompt", arguments->options.add_generation_prompt,
                "with the beginning of an answer at the end");
-  app.add_option("--template", arguments->options.template_file,
-                 "a template that goes before SRC's own")
-      ->type_name("FILE");
-  app.add_option("--set", arguments->settings, "another name of the template: JSON, or a text")
-      ->type_name("NAME=VALUE");
+  add_template_options(app, arguments->options.template_file, arguments->settings);
   return [arguments] { return run(*arguments); };
 }
 

@@ -15,4 +15,12 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_settings(
   return settings;
 }
 
+void add_template_options(CLI::App& app, std::filesystem::path& template_file,
+                          std::vector<std::string>& settings) {
+  app.add_option("--template", template_file, "a template that goes before SRC's own")
+      ->type_name("FILE");
+  app.add_option("--set", settings, "another name of the template: JSON, or a text")
+      ->type_name("NAME=VALUE");
+}
+
 }  // namespace requant::cli

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json_at.h"
 #include "base/text.h"
 #include "dialect/gguf_write.h"
 #include "dialect/resolve.h"
@@ -29,11 +30,6 @@ constexpr auto kCuts = std::to_array<Cut>({
     {"qwen2",
      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
 });
-
-bool flag_at(const Json& json, std::string_view key, bool usual) {
-  const Json* value = json.find(key);
-  return value == nullptr ? usual : value->as_bool().value_or(usual);
-}
 
 // What a pre_tokenizer is in llama.cpp; empty: nothing that this build knows.
 std::string_view cut_of(const Json& pre) {

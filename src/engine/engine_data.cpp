@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/json_at.h"
 #include "base/text.h"
 #include "engine/engine_file.h"
 
@@ -40,7 +41,7 @@ Json tables_as_of(const Json& file, const VersionNumber& version) {
 }
 
 std::string source_of(const Json& tables, const EngineId& id) {
-  std::string text = text_of(tables, "source");
+  std::string text = text_at(tables, "source");
   for (const auto& [hole, filling] :
        {std::pair("{engine}", id.engine), {"{version}", id.version}}) {
     const auto at = text.find(hole);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/embedded.h"
+#include "base/json_at.h"
 #include "base/text.h"
 
 namespace requant {
@@ -44,7 +45,7 @@ void add_guards(Json& base, const Json* guards) {
   Json guarded = Json::array();
   for (Json rule : rules->items()) {
     const Json* when = rule.find("when");
-    const Json* guard = guards->find(text_of(rule, "id"));
+    const Json* guard = guards->find(text_at(rule, "id"));
     if (guard != nullptr && when != nullptr) {
       rule.set("when", Json::object({{"all", Json::array({*guard, *when})}}));
     }
@@ -69,8 +70,8 @@ Result<void> parse_builds(EngineFile& file) {
   const Json* builds = file.json.find("builds");
   if (builds == nullptr) return corrupt("no 'builds'");
   for (const Json& json : builds->items()) {
-    file.builds.push_back({.engine = text_of(json, "engine"),
-                           .platform = text_of(json, "platform"),
+    file.builds.push_back({.engine = text_at(json, "engine"),
+                           .platform = text_at(json, "platform"),
                            .capability = int_of(json, "capability"),
                            .json = &json});
     if (file.builds.back().engine.empty() || file.builds.back().platform.empty()) {

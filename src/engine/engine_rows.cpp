@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/json_at.h"
 #include "base/text.h"
 
 namespace requant {
@@ -34,9 +35,9 @@ constexpr auto kEffects = std::to_array<std::pair<std::string_view, Effect>>({
 
 // {"action": "convert", "to": "awq"} as "convert to awq"; empty where there is nothing to do.
 std::string fix_text(const Json& fix) {
-  const std::string action = text_of(fix, "action");
+  const std::string action = text_at(fix, "action");
   if (action == "none") return "";
-  if (action == "flag") return "the flag " + text_of(fix, "flag");
+  if (action == "flag") return "the flag " + text_at(fix, "flag");
   if (action == "engine-version") return "a version of the engine that has it";
   std::string text = action == "edit-config" ? "edit config.json:" : action;
   for (const auto& [key, value] : fix.members()) {
@@ -55,11 +56,6 @@ Result<Predicate> predicate_of(const Json& row) {
 }
 
 }  // namespace
-
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return std::string(value == nullptr ? "" : value->as_string().value_or(""));
-}
 
 int int_of(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
@@ -88,20 +84,20 @@ bool EngineRule::is_for(std::string_view method) const {
 
 Result<EngineRule> parse_rule(const Json& json) {
   EngineRule rule;
-  rule.id = text_of(json, "id");
-  rule.stage = text_of(json, "stage");
-  rule.verdict = text_of(json, "verdict");
+  rule.id = text_at(json, "id");
+  rule.stage = text_at(json, "stage");
+  rule.verdict = text_at(json, "verdict");
   const auto effect = effect_named(rule.verdict);
   if (!effect) return corrupt("rule " + rule.id + ": unknown verdict '" + rule.verdict + "'");
   rule.effect = *effect;
   if (const Json* method = json.find("method")) {
     rule.methods = texts_of(method);
     if (method->is_string() && *method->as_string() != "*")
-      rule.methods = {text_of(json, "method")};
+      rule.methods = {text_at(json, "method")};
   }
   RQ_TRY_IN(rule.when, predicate_of(json), "rule " + rule.id);
-  rule.message = text_of(json, "message");
-  rule.reason = text_of(json, "reason");
+  rule.message = text_at(json, "message");
+  rule.reason = text_at(json, "reason");
   if (const Json* fixes = json.find("fix")) {
     for (const Json& fix : fixes->items()) {
       if (std::string text = fix_text(fix); !text.empty()) rule.fixes.push_back(std::move(text));
@@ -112,17 +108,17 @@ Result<EngineRule> parse_rule(const Json& json) {
 
 Result<SchemeRow> parse_scheme(const Json& json) {
   SchemeRow row;
-  row.method = text_of(json, "method");
+  row.method = text_at(json, "method");
   RQ_TRY_IN(row.when, predicate_of(json), "schemes");
-  row.scheme = text_of(json, "scheme");
-  row.reject = text_of(json, "reject");
+  row.scheme = text_at(json, "scheme");
+  row.reject = text_at(json, "reject");
   row.min_capability = int_of(json, "min_capability");
   return row;
 }
 
 Result<KernelRow> parse_kernel(const Json& json) {
-  KernelRow row{.name = text_of(json, "name"),
-                .platform = text_of(json, "on"),
+  KernelRow row{.name = text_at(json, "name"),
+                .platform = text_at(json, "on"),
                 .min_capability = int_of(json, "min_capability"),
                 .rejects = {}};
   const Json* rejects = json.find("rejects");
@@ -135,7 +131,7 @@ Result<KernelRow> parse_kernel(const Json& json) {
 }
 
 Result<Override> parse_override(const Json& json) {
-  Override row{.from = text_of(json, "from"), .to = text_of(json, "to"), .when = {}, .src = {}};
+  Override row{.from = text_at(json, "from"), .to = text_at(json, "to"), .when = {}, .src = {}};
   RQ_TRY_IN(row.when, predicate_of(json), "overrides");
   return row;
 }

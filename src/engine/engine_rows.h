@@ -68,8 +68,7 @@ Result<Override> parse_override(const Json& json);
 
 // Strings of a JSON array; empty for everything else.
 std::vector<std::string> texts_of(const Json* json);
-// The string or the integer at a key; "" or 0 where there is none.
-std::string text_of(const Json& json, std::string_view key);
+// The integer at a key; 0 where there is none.
 int int_of(const Json& json, std::string_view key);
 
 }  // namespace requant

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <map>
 
+#include "base/json_at.h"
 #include "engine/judged.h"
 #include "support/support.h"
 
@@ -56,7 +57,7 @@ class Sample {
   }
 
  private:
-  std::string text(std::string_view name) const { return text_of(facts_, name); }
+  std::string text(std::string_view name) const { return text_at(facts_, name); }
   int number(std::string_view name, int otherwise) const {
     const Json* value = facts_.find(name);
     return value != nullptr && value->is_number() ? int_of(facts_, name) : otherwise;
@@ -190,8 +191,8 @@ std::string first_reason(const Judged& judged) {
 // The first written reason that is for this engine and sample; empty: there is none.
 std::string written_reason(const Json& reasons, std::string_view engine, std::string_view sample) {
   for (const Json& row : reasons.find("disagreements")->items()) {
-    if (engine.starts_with(text_of(row, "engine")) && sample.starts_with(text_of(row, "sample"))) {
-      return text_of(row, "reason");
+    if (engine.starts_with(text_at(row, "engine")) && sample.starts_with(text_at(row, "sample"))) {
+      return text_at(row, "reason");
     }
   }
   return "";
@@ -215,7 +216,7 @@ TEST(ReferenceMatrix, NoYesAgainstANoWithoutAWrittenReason) {
           judge(**engine, samples[i].subject(), {.capability = 90, .tensor_parallel = 1});
       const char ours = letter(judged.verdict);
       const char theirs = (*row.as_string())[i];
-      const std::string sample = text_of(matrix.find("samples")->items()[i], "name");
+      const std::string sample = text_at(matrix.find("samples")->items()[i], "name");
       agree += ours == theirs;
       theirs_unknown += theirs == '?' && ours != '?';
       ours_unknown += ours == '?' && theirs != '?';

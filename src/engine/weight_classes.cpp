@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/json_at.h"
+
 namespace requant {
 
 namespace {
@@ -29,8 +31,8 @@ class Ignored {
   static NameList listed(const Situation& situation) {
     const Json* row = situation.engine->json.at({"ignore", situation.method});
     if (row == nullptr || situation.block.block == nullptr) return {{}, NameMatch::kExact};
-    const Json* modules = situation.block.block->find(text_of(*row, "key"));
-    if (modules == nullptr) modules = situation.block.block->find(text_of(*row, "or"));
+    const Json* modules = situation.block.block->find(text_at(*row, "key"));
+    if (modules == nullptr) modules = situation.block.block->find(text_at(*row, "or"));
     return {texts_of(modules), match_named(row->find("match")->as_string().value_or(""))};
   }
 

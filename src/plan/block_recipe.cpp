@@ -5,6 +5,7 @@
 
 #include "arch/gguf_family.h"
 #include "base/embedded.h"
+#include "base/json_at.h"
 #include "base/letter_case.h"
 #include "base/text.h"
 #include "container/ggml_types.h"
@@ -18,16 +19,6 @@ namespace {
 constexpr std::string_view kFallback = "fallback.json";
 constexpr std::string_view kBlock = "blk.";
 constexpr std::string_view kFirst = "first ";
-
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr ? "" : std::string(value->as_string().value_or(""));
-}
-
-std::int64_t number_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr ? 0 : value->as_int().value_or(0);
-}
 
 std::int64_t leading_number(std::string_view text) {
   std::int64_t number = 0;
@@ -98,22 +89,20 @@ std::vector<BlockRecipe> read_block_recipes() {
     if (file.name == kFallback) continue;
     const Json json = *parse_json(file.text);
     BlockRecipe& recipe = recipes.emplace_back();
-    recipe.name = text_of(json, "name");
-    recipe.what = text_of(json, "what");
-    recipe.source = text_of(json, "source");
-    recipe.file_type = static_cast<std::uint32_t>(number_of(json, "file_type"));
-    recipe.type_ = text_of(json, "type");
+    recipe.name = text_at(json, "name");
+    recipe.what = text_at(json, "what");
+    recipe.source = text_at(json, "source");
+    recipe.file_type = static_cast<std::uint32_t>(int_at(json, "file_type"));
+    recipe.type_ = text_at(json, "type");
     for (const Json& row : json.find("rules")->items()) {
       BlockRecipe::Rule& rule = recipe.rules_.emplace_back();
-      for (const Json& tensor : row.find("tensors")->items()) {
-        rule.tensors.emplace_back(tensor.as_string().value_or(""));
-      }
-      rule.layers = text_of(row, "layers");
-      rule.experts = number_of(row, "experts");
-      rule.heads_per_kv = number_of(row, "heads_per_kv");
-      rule.model_layers = number_of(row, "model_layers");
+      rule.tensors = texts_at(row, "tensors");
+      rule.layers = text_at(row, "layers");
+      rule.experts = int_at(row, "experts");
+      rule.heads_per_kv = int_at(row, "heads_per_kv");
+      rule.model_layers = int_at(row, "model_layers");
       if (const Json* importance = row.find("importance")) rule.importance = importance->as_bool();
-      rule.type = text_of(row, "type");
+      rule.type = text_at(row, "type");
     }
   }
   std::ranges::sort(recipes, {}, &BlockRecipe::name);
@@ -156,12 +145,12 @@ std::optional<std::string> fitting_block_type(const std::string& type, std::int6
 ModelShape shape_of_model(const Checkpoint& checkpoint) {
   const Json& config = checkpoint.config();
   ModelShape shape;
-  shape.layers = number_of(config, "num_hidden_layers");
-  const std::int64_t heads = number_of(config, "num_attention_heads");
-  const std::int64_t shared = number_of(config, "num_key_value_heads");
+  shape.layers = int_at(config, "num_hidden_layers");
+  const std::int64_t heads = int_at(config, "num_attention_heads");
+  const std::int64_t shared = int_at(config, "num_key_value_heads");
   if (shared > 0) shape.heads_per_kv = heads / shared;
   for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
-    shape.experts = std::max(shape.experts, number_of(config, key));
+    shape.experts = std::max(shape.experts, int_at(config, key));
   }
   const auto is_head = [](const auto& tensor) { return tensor.place.role == Role::kLmHead; };
   shape.has_output = std::ranges::any_of(checkpoint.weights(), is_head) ||

@@ -13,6 +13,7 @@
 #include "base/descriptor_io.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json_at.h"
 #include "base/text.h"
 #include "plan/receipt.h"
 
@@ -30,11 +31,6 @@ Json head_of(const Fingerprint& fingerprint) {
                        {"options", fingerprint.options},
                        {"source", fingerprint.source},
                        {"plan", fingerprint.plan}});
-}
-
-std::string text_at(const Json& object, std::string_view key) {
-  const Json* value = object.find(key);
-  return std::string(value == nullptr ? "" : value->as_string().value_or(""));
 }
 
 Fingerprint fingerprint_in(const Json& head) {

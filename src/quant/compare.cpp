@@ -313,12 +313,12 @@ class LargestMagnitude {
   void add(std::int64_t row) {
     reader_.cells(row);
     const auto codes = reader_.bytes(row);
+    if (codes.empty()) {
+      for (std::int64_t col = 0; col < cols_; ++col) look(row, col);
+      return;
+    }
     for (std::int64_t col = 0, end = 0; col < cols_; col = end) {
-      end = codes.empty() ? cols_ : reader_.end_of_cell(col);
-      if (codes.empty()) {
-        for (std::int64_t each = col; each < end; ++each) look(row, each);
-        continue;
-      }
+      end = reader_.end_of_cell(col);
       PairedCells::Seen& seen = known_.of(reader_.cell(col), reader_.cell(col));
       for (std::int64_t each = col; each < end; ++each) {
         const std::uint8_t code = codes[static_cast<std::size_t>(each)];

@@ -36,6 +36,7 @@ class PairedCells {
 
   // Valid until the next call.
   Seen& of(const ScaleCell& a, const ScaleCell& b) {
+    if (pairs_.empty()) pairs_.resize(std::size_t{1} << kPlaceBits);
     Pair& pair = pairs_[place(a, b)];
     if (!(pair.a == a && pair.b == b)) {
       pair.a = a;
@@ -68,7 +69,7 @@ class PairedCells {
     return mix(mix(0, a), b) >> (64 - kPlaceBits);
   }
 
-  std::vector<Pair> pairs_ = std::vector<Pair>(std::size_t{1} << kPlaceBits);
+  std::vector<Pair> pairs_;  // empty until the first is asked for
 };
 
 }  // namespace requant

@@ -2,16 +2,6 @@
 
 namespace requant {
 
-std::string text_at(const Json& object, std::string_view key) {
-  const Json* value = object.find(key);
-  return value == nullptr ? "" : std::string(value->as_string().value_or(""));
-}
-
-bool flag_at(const Json& object, std::string_view key, bool otherwise) {
-  const Json* value = object.find(key);
-  return value == nullptr ? otherwise : value->as_bool().value_or(otherwise);
-}
-
 std::string type_of(const Json& step) { return text_at(step, "type"); }
 
 Result<SplitPattern> pattern_at(const Json& object, std::string_view key) {

