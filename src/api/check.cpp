@@ -152,13 +152,13 @@ Device device_of(const CheckOptions& options) {
           .cpu = options.cpu};
 }
 
-// Pieces of work that know nothing of each other. The error of the first that has one.
+// Pieces of work that know nothing of each other, the longest first: the calling thread has the
+// large pages. The error of the first that has one.
 Result<void> at_once(const std::vector<std::function<Result<void>()>>& pieces) {
   std::vector<Result<void>> results(pieces.size());
-  RQ_CHECK(for_each_parallel(pieces.size(), [&](std::size_t i) -> Result<void> {
-    results[i] = or_out_of_memory(pieces[i]);
-    return {};
-  }));
+  parallel_for(pieces.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) results[i] = or_out_of_memory(pieces[i]);
+  });
   for (Result<void>& result : results) RQ_CHECK(std::move(result));
   return {};
 }
@@ -253,13 +253,13 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
     EngineId id;
     std::optional<Checkpoint> opened;
     RQ_CHECK(at_once({[&]() -> Result<void> {
+                        RQ_TRY(opened, open_checkpoint(path, options.timeout_seconds));
+                        return {};
+                      },
+                      [&]() -> Result<void> {
                         RQ_TRY(id, parse_engine(engine));
                         RQ_TRY(const EngineRange range, range_of(id.engine));
                         return keep_ready({range});
-                      },
-                      [&]() -> Result<void> {
-                        RQ_TRY(opened, open_checkpoint(path, options.timeout_seconds));
-                        return {};
                       }}));
     const Checkpoint& checkpoint = *opened;
     const Subject subject = subject_of(checkpoint);
@@ -268,12 +268,12 @@ Result<CheckResult> check_checkpoint(const std::filesystem::path& path, std::str
     CheckReport report;
     EngineRow versions;
     RQ_CHECK(at_once({[&]() -> Result<void> {
-                        RQ_TRY(findings, own_findings(checkpoint, id));
+                        RQ_TRY(report, check(subject, id, device));
+                        RQ_TRY(versions, judge_versions(subject, id.engine, device));
                         return {};
                       },
                       [&]() -> Result<void> {
-                        RQ_TRY(report, check(subject, id, device));
-                        RQ_TRY(versions, judge_versions(subject, id.engine, device));
+                        RQ_TRY(findings, own_findings(checkpoint, id));
                         return {};
                       }}));
     add_own_findings(findings, report);
@@ -293,22 +293,22 @@ Result<CheckMatrix> check_everywhere(const std::filesystem::path& path,
   return or_out_of_memory([&]() -> Result<CheckMatrix> {
     RQ_CHECK(check_options(options));
     std::optional<Checkpoint> opened;
-    RQ_CHECK(at_once({[] { return keep_ready(known_ranges()); },
-                      [&]() -> Result<void> {
+    RQ_CHECK(at_once({[&]() -> Result<void> {
                         RQ_TRY(opened, open_checkpoint(path, options.timeout_seconds));
                         return {};
-                      }}));
+                      },
+                      [] { return keep_ready(known_ranges()); }}));
     const Checkpoint& checkpoint = *opened;
     const Subject subject = subject_of(checkpoint);
     std::vector<Finding> findings(checkpoint.findings().begin(), checkpoint.findings().end());
     std::vector<EngineRow> rows;
     RQ_CHECK(at_once({[&]() -> Result<void> {
-                        RQ_TRY(auto more, run_rules(checkpoint, {.depth = Depth::kHeaders}));
-                        std::ranges::move(more, std::back_inserter(findings));
+                        RQ_TRY(rows, judge_everywhere(subject, device_of(options)));
                         return {};
                       },
                       [&]() -> Result<void> {
-                        RQ_TRY(rows, judge_everywhere(subject, device_of(options)));
+                        RQ_TRY(auto more, run_rules(checkpoint, {.depth = Depth::kHeaders}));
+                        std::ranges::move(more, std::back_inserter(findings));
                         return {};
                       }}));
     CheckMatrix matrix{.spans = {}, .memory = memory_need(subject, options)};

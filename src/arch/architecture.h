@@ -85,8 +85,8 @@ class Architecture {
   std::vector<Finding> check_config(const Json& config) const;
 
   // Tensors that config and architecture call for and that are absent or have another shape.
-  // `shape_of` gives a tensor's shape, valid until it is asked again, or nothing where there is
-  // none.
+  // `shape_of`, which several threads ask at once, gives a tensor's shape, valid until the same
+  // thread asks again, or nothing where there is none.
   std::vector<Finding> check_tensors(
       const Json& config,
       const std::function<const std::vector<std::int64_t>*(std::string_view)>& shape_of) const;

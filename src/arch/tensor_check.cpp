@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "arch/architecture.h"
 #include "arch/composition.h"
 #include "arch/config_value.h"
 #include "arch/data.h"
 #include "base/text.h"
+#include "base/threads.h"
 
 namespace requant {
 namespace {
@@ -32,9 +34,9 @@ class TensorCheck {
       : data_(data), config_(config), shape_of_(shape_of) {}
 
   std::vector<Finding> run() && {
-    for (std::size_t i = 0; i < data_.parts.size() && problems_ < kGiveUp; ++i) check_part(i);
-    if (problems_ > kNamed) add_rest();
-    return std::move(findings_);
+    for (std::size_t i = 0; i < data_.parts.size() && found_.problems < kGiveUp; ++i) check_part(i);
+    if (found_.problems > kNamed) add_rest();
+    return std::move(found_.findings);
   }
 
  private:
@@ -45,6 +47,14 @@ class TensorCheck {
     std::int64_t experts = 0;
     bool tied = false;
     bool is_chosen = true;  // of parts that differ in spelling only
+  };
+
+  struct Found {
+    std::vector<Finding> findings;            // of the first kNamed problems
+    int problems = 0;                         // kGiveUp: at least so many
+    const std::atomic<bool>* fine = nullptr;  // false once another thread has found a problem
+
+    bool is_enough() const { return problems >= kGiveUp || (fine != nullptr && !*fine); }
   };
 
   // Whether the part's tensors have the names that they have in this family: any of those that it
@@ -79,9 +89,32 @@ class TensorCheck {
     }
     part.tied = is_tied(*data.family, *config);
     part.is_chosen = is_chosen(index);
+    std::vector<const ModuleRow*> rows;
     for (const Architecture::Data::Row& row : data_.rows) {
-      if (row.part == index && problems_ < kGiveUp) check_row(*row.row, part);
+      if (row.part == index) rows.push_back(row.row);
     }
+    check_rows(rows, part);
+  }
+
+  // A config may ask for rows without end, so the search ends with what enough rows lack.
+  void check_rows(const std::vector<const ModuleRow*>& rows, const Part& part) {
+    constexpr std::int64_t kLayers = 512;  // so many of each row are worth a thread
+    if (part.layers >= kLayers && are_fine(rows, part)) return;
+    for (const ModuleRow* row : rows) check_row(*row, part, found_);
+  }
+
+  // On several threads, which stop at the first problem.
+  bool are_fine(const std::vector<const ModuleRow*>& rows, const Part& part) const {
+    std::atomic<bool> fine = true;
+    parallel_for(rows.size(), 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end && fine; ++i) {
+        Found found;
+        found.fine = &fine;
+        check_row(*rows[i], part, found);
+        if (found.problems > 0) fine = false;
+      }
+    });
+    return fine;
   }
 
   // transformers takes the outer config's word, older releases the inner one's.
@@ -98,7 +131,7 @@ class TensorCheck {
     return stated ? tied : by_default;
   }
 
-  void check_row(const ModuleRow& row, const Part& part) {
+  void check_row(const ModuleRow& row, const Part& part, Found& found) const {
     const auto expected = shape_of_row(row, part);
     const std::string pattern = part.data.prefix + row.pattern + ".weight";
     const bool needed = row.required == ModuleRow::Required::kYes ||
@@ -110,13 +143,13 @@ class TensorCheck {
     for (std::int64_t layer = 0; layer < layers; ++layer) {
       const std::string in_layer = with_number(pattern, "{layer}", layer);
       for (std::int64_t expert = 0; expert < experts; ++expert) {
-        if (problems_ >= kGiveUp) return;
+        if (found.is_enough()) return;
         const std::string name = with_number(in_layer, "{expert}", expert);
         const auto* shape = shape_of_(name);
         if (shape != nullptr) {
-          check_shape(name, *shape, expected);
+          check_shape(name, *shape, expected, found);
         } else if (required && !is_there(others, layer, expert)) {
-          add_missing(name, expected, part);
+          add_missing(name, expected, part, found);
         }
       }
     }
@@ -157,10 +190,10 @@ class TensorCheck {
     return shape;
   }
 
-  void check_shape(const std::string& name, const std::vector<std::int64_t>& shape,
-                   const std::vector<std::int64_t>& expected) {
+  static void check_shape(const std::string& name, const std::vector<std::int64_t>& shape,
+                          const std::vector<std::int64_t>& expected, Found& found) {
     if (expected.empty() || shape == expected) return;
-    Finding* finding = add("tensor.shape", name);
+    Finding* finding = add("tensor.shape", name, found);
     if (finding == nullptr) return;
     finding->expected = shape_text(expected);
     finding->observed = shape_text(shape);
@@ -168,9 +201,9 @@ class TensorCheck {
         fmt::format("is {}, config.json asks for {}", finding->observed, finding->expected);
   }
 
-  void add_missing(const std::string& name, const std::vector<std::int64_t>& expected,
-                   const Part& part) {
-    Finding* finding = add("tensor.missing", name);
+  static void add_missing(const std::string& name, const std::vector<std::int64_t>& expected,
+                          const Part& part, Found& found) {
+    Finding* finding = add("tensor.missing", name, found);
     if (finding == nullptr) return;
     finding->message = "is not there, and the architecture needs it";
     if (!expected.empty()) finding->expected = shape_text(expected);
@@ -181,9 +214,9 @@ class TensorCheck {
   }
 
   // nullptr once enough have been named.
-  Finding* add(std::string rule, const std::string& name) {
-    if (++problems_ > kNamed) return nullptr;
-    Finding& finding = findings_.emplace_back();
+  static Finding* add(std::string rule, const std::string& name, Found& found) {
+    if (++found.problems > kNamed) return nullptr;
+    Finding& finding = found.findings.emplace_back();
     finding.severity = Severity::kError;
     finding.rule = std::move(rule);
     finding.where = printable(name);
@@ -191,18 +224,18 @@ class TensorCheck {
   }
 
   void add_rest() {
-    Finding& finding = findings_.emplace_back();
+    Finding& finding = found_.findings.emplace_back();
     finding.severity = Severity::kError;
     finding.rule = "tensor.missing";
-    finding.message = fmt::format("{}{} more tensors are missing or have another shape",
-                                  problems_ >= kGiveUp ? "at least " : "", problems_ - kNamed);
+    finding.message =
+        fmt::format("{}{} more tensors are missing or have another shape",
+                    found_.problems >= kGiveUp ? "at least " : "", found_.problems - kNamed);
   }
 
   const Architecture::Data& data_;
   const Json& config_;
   const ShapeOf& shape_of_;
-  std::vector<Finding> findings_;
-  int problems_ = 0;
+  Found found_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "base/natural_order.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <string>
 #include <tuple>
@@ -20,7 +21,9 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 void append_key(std::string_view name, std::string& keys) {
   for (std::size_t i = 0; i < name.size();) {
     if (!is_digit(name[i])) {
-      keys += name[i++];
+      const std::size_t text = i;
+      while (i < name.size() && !is_digit(name[i])) ++i;
+      keys += name.substr(text, i - text);
       continue;
     }
     while (i < name.size() && name[i] == '0') ++i;
@@ -45,6 +48,7 @@ class KeySort {
       append_key(name(i), keys_);
       begins_.push_back(keys_.size());
     }
+    keys_.append(kWordBytes, '\0');  // so that a word can be read at the last byte
   }
 
   std::vector<std::uint32_t> order() && {
@@ -68,12 +72,14 @@ class KeySort {
 
   // Big-endian, zeros after the end.
   std::uint64_t word_of(std::uint32_t number, std::size_t at) const {
-    const std::string_view key = key_of(number);
+    const std::size_t begin = begins_[number] + at;
+    const std::size_t end = begins_[number + 1];
+    if (begin >= end) return 0;
     std::uint64_t word = 0;
-    for (std::size_t i = at; i < at + kWordBytes; ++i) {
-      word = word << 8 | (i < key.size() ? static_cast<unsigned char>(key[i]) : 0U);
-    }
-    return word;
+    std::memcpy(&word, keys_.data() + begin, kWordBytes);
+    word = __builtin_bswap64(word);
+    const std::size_t beyond = kWordBytes - std::min(kWordBytes, end - begin);
+    return word >> (8 * beyond) << (8 * beyond);
   }
 
   void sort(Item* begin, Item* end, std::size_t at) const {

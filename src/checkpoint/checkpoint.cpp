@@ -1,14 +1,30 @@
 #include "checkpoint/checkpoint.h"
 
+#include <atomic>
+#include <utility>
+
 #include "base/text.h"
 #include "checkpoint/state.h"
 
 namespace requant {
 
+namespace {
+
+std::atomic<bool> g_keeps_memory = false;
+std::atomic<Checkpoint::State*> g_kept = nullptr;  // the last one, which knows the one before
+
+}  // namespace
+
+void Checkpoint::keep_memory_until_exit() { g_keeps_memory = true; }
+
 Checkpoint::Checkpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
-Checkpoint::~Checkpoint() = default;
+Checkpoint::~Checkpoint() {
+  if (state_ == nullptr || !g_keeps_memory) return;
+  State* state = state_.release();
+  state->kept_before = g_kept.exchange(state);
+}
 
 const std::filesystem::path& Checkpoint::root() const { return state_->root; }
 const Folder& Checkpoint::folder() const { return *state_->folder; }

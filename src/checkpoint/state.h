@@ -27,6 +27,7 @@ struct Checkpoint::State {
   std::vector<DenseTensor> dense;
   std::vector<Finding> findings;
   std::vector<std::string> files;
+  State* kept_before = nullptr;  // of a program that keeps all of them
 };
 
 }  // namespace requant

@@ -10,6 +10,7 @@
 #include "cli/reports.h"
 #include "cli/terminal.h"
 #include "requant/bytes.h"
+#include "requant/process.h"
 
 namespace requant::cli {
 namespace {
@@ -145,6 +146,7 @@ int exit_code(const CheckResult& result, const std::string& fail_on) {
 }
 
 int run(Arguments arguments) {
+  leave_memory_to_the_system();
   if (!arguments.gpu.empty()) {
     const auto capability = parse_capability(arguments.gpu);
     if (!capability) return report(capability.error());

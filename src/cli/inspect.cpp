@@ -10,6 +10,7 @@
 #include "cli/reports.h"
 #include "cli/terminal.h"
 #include "requant/bytes.h"
+#include "requant/process.h"
 
 namespace requant::cli {
 namespace {
@@ -140,6 +141,7 @@ int exit_code(const Inspection& inspection, const std::string& fail_on) {
 }
 
 int run(const Arguments& arguments) {
+  leave_memory_to_the_system();
   const auto inspection = inspect(arguments.input, arguments.options);
   if (!inspection) return report(inspection.error());
   if (arguments.json) {

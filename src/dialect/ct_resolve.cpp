@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <utility>
+#include <vector>
+
 #include "base/text.h"
+#include "base/threads.h"
 #include "dialect/ct_ignore.h"
 #include "dialect/ct_report.h"
 #include "dialect/ct_store.h"
@@ -16,20 +21,17 @@ constexpr std::string_view kLanguagePrefix = "language_model.";
 class Resolver {
  public:
   Resolver(const Facts& facts, const CtConfig& config, const std::string& where, bool nested)
-      : facts_(facts),
-        config_(config),
-        where_(where),
-        nested_(nested),
-        store_(config, facts.source) {
+      : facts_(facts), config_(config), where_(where), nested_(nested) {
     found_.ignore_used.resize(config.ignore.entries().size());
   }
 
   Result<Resolution> run() && {
     const auto merged = ct_merged_modules(facts_.modules);
-    resolution_.weights.reserve(facts_.modules.modules().size());
-    for (const ModuleTensors& module : merged ? *merged : facts_.modules.modules()) {
-      RQ_CHECK(add(module));
-    }
+    const auto& modules = merged ? *merged : facts_.modules.modules();
+    std::vector<Seen> seen = look_at(modules);
+    for (Seen& module : seen) RQ_CHECK(claim(module));
+    std::erase_if(seen, [](const Seen& module) { return module.form == nullptr; });
+    RQ_CHECK(add_weights(seen));
     for (Finding& finding : ct_findings(found_, config_, where_, facts_)) {
       resolution_.findings.push_back(std::move(finding));
     }
@@ -41,6 +43,41 @@ class Resolver {
     const CtGroup* group = nullptr;
     bool ignored = false;
   };
+
+  // A module that may be somebody's target.
+  struct Seen {
+    const ModuleTensors* module = nullptr;
+    const CtForm* form = nullptr;  // nullptr: not quantised
+    bool has_scale = false;
+    Module place;
+    Claim claim;
+  };
+
+  static constexpr std::size_t kGrain =
+      256;  // modules, for which a thread of their own is worth it
+
+  std::vector<Seen> look_at(const std::vector<ModuleTensors>& modules) const {
+    std::vector<Seen> seen(modules.size());
+    parallel_for(modules.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) seen[i] = look_at(modules[i]);
+    });
+    std::erase_if(seen, [](const Seen& module) { return module.module == nullptr; });
+    return seen;
+  }
+
+  // No module where it is nobody's target.
+  Seen look_at(const ModuleTensors& module) const {
+    Seen seen{.module = &module,
+              .form = ct_form_of(module),
+              .has_scale = module.find("weight_scale") != nullptr,
+              .place = {},
+              .claim = {}};
+    const bool is_quantised = seen.form != nullptr || seen.has_scale;
+    if (!is_quantised && module.find("weight") == nullptr) return {};
+    seen.place = place_of(module, facts_);
+    // Embeddings, norms and biases of other modules are nobody's target here.
+    return is_quantised || is_dense_linear(module, seen.place) ? seen : Seen();
+  }
 
   Result<std::optional<NameRules::Hit>> find(const NameRules& rules, std::string_view module,
                                              std::string_view class_name) const {
@@ -71,44 +108,62 @@ class Resolver {
     return claim;
   }
 
-  Result<void> add(const ModuleTensors& module) {
-    const CtForm* form = ct_form_of(module);
-    const bool has_scale = module.find("weight_scale") != nullptr;
-    if (form == nullptr && !has_scale && module.find("weight") == nullptr) return {};
-    const Module place = place_of(module, facts_);
-    // Embeddings, norms and biases of other modules are nobody's target here.
-    if (form == nullptr && !has_scale && !is_dense_linear(module, place)) return {};
-    RQ_TRY(const Claim claim, claim_of(module.module, place.role, form != nullptr));
-    if (form == nullptr) return add_dense(module, place, claim, has_scale);
-    return add_quantised(*form, module, place, claim);
+  Result<void> claim(Seen& seen) {
+    RQ_TRY(seen.claim, claim_of(seen.module->module, seen.place.role, seen.form != nullptr));
+    return seen.form == nullptr ? note_dense(seen) : Result<void>();
   }
 
-  Result<void> add_dense(const ModuleTensors& module, const Module& place, const Claim& claim,
-                         bool has_scale) {
+  Result<void> note_dense(const Seen& seen) {
+    const ModuleTensors& module = *seen.module;
     if (module.find("weight") == nullptr) {
       return corrupt(fmt::format("{}, and there is no weight beside it",
                                  describe(*module.find("weight_scale"))));
     }
-    if (has_scale) found_.fake_quantised.add(module.module);
-    if (claim.group == nullptr || has_scale) return {};
-    (place.role == Role::kRouter ? found_.dense_routers : found_.targeted_dense).add(module.module);
+    if (seen.has_scale) found_.fake_quantised.add(module.module);
+    if (seen.claim.group == nullptr || seen.has_scale) return {};
+    (seen.place.role == Role::kRouter ? found_.dense_routers : found_.targeted_dense)
+        .add(module.module);
     return {};
   }
 
-  Result<void> add_quantised(const CtForm& form, const ModuleTensors& module, const Module& place,
-                             const Claim& claim) {
-    const CtGroup* group = claim.group;
-    if (group == nullptr && !config_.groups.empty()) group = &config_.groups.front();
-    RQ_TRY(Weight weight,
-           store_.weight_of(form, module, place, group == nullptr ? undeclared_ : group->declared));
-    if (claim.group != nullptr) {
-      check_declared(module, weight, *claim.group);
-    } else if (!weight.scheme.is_dense()) {
-      (claim.ignored ? found_.ignored_quantised : found_.untargeted).add(module.module);
+  // The weights of quantised modules, in their order.
+  Result<void> add_weights(std::vector<Seen>& seen) {
+    std::vector<Weight>& weights = resolution_.weights;
+    weights.resize(seen.size());
+    std::vector<std::optional<Error>> errors(seen.size());
+    parallel_for(seen.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+      CtStore store(config_, facts_.source);
+      for (std::size_t i = begin; i < end; ++i) {
+        auto weight = weight_of(store, seen[i]);
+        if (!weight) {
+          errors[i] = std::move(weight).error();
+          return;
+        }
+        weights[i] = *std::move(weight);
+      }
+    });
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      if (errors[i]) return *std::move(errors[i]);
+      note_quantised(seen[i], weights[i]);
     }
-    if (weight.codec->decode == nullptr) found_.not_decoded.add(module.module);
-    resolution_.weights.push_back(std::move(weight));
     return {};
+  }
+
+  Result<Weight> weight_of(CtStore& store, Seen& seen) const {
+    const CtGroup* group = seen.claim.group;
+    if (group == nullptr && !config_.groups.empty()) group = &config_.groups.front();
+    return store.weight_of(*seen.form, *seen.module, std::move(seen.place),
+                           group == nullptr ? undeclared_ : group->declared);
+  }
+
+  void note_quantised(const Seen& seen, const Weight& weight) {
+    const std::string_view module = seen.module->module;
+    if (seen.claim.group != nullptr) {
+      check_declared(*seen.module, weight, *seen.claim.group);
+    } else if (!weight.scheme.is_dense()) {
+      (seen.claim.ignored ? found_.ignored_quantised : found_.untargeted).add(module);
+    }
+    if (weight.codec->decode == nullptr) found_.not_decoded.add(module);
   }
 
   void check_declared(const ModuleTensors& module, const Weight& weight, const CtGroup& group) {
@@ -125,7 +180,6 @@ class Resolver {
   const CtConfig& config_;
   const std::string& where_;
   bool nested_;
-  CtStore store_;
   const Scheme undeclared_ = {};
   Resolution resolution_;
   CtDisagreements found_;

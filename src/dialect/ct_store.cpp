@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/text.h"
 #include "codec/ct_packed.h"
@@ -232,13 +233,13 @@ const CtStore::Known* CtStore::find_alike(const CtForm& form, const ModuleTensor
   return found == known_.end() ? nullptr : &*found;
 }
 
-Result<Weight> CtStore::weight_of(const CtForm& form, const ModuleTensors& module,
-                                  const Module& place, const Scheme& declared) {
+Result<Weight> CtStore::weight_of(const CtForm& form, const ModuleTensors& module, Module place,
+                                  const Scheme& declared) {
   constexpr std::size_t kMostKnown = 64;
   if (const Known* known = find_alike(form, module, declared)) {
     Weight weight = known->weight;
     weight.module = module.module;
-    weight.place = place;
+    weight.place = std::move(place);
     for (auto& [suffix, tensor] : weight.parts) tensor = module.find(suffix);
     return weight;
   }
@@ -251,7 +252,7 @@ Result<Weight> CtStore::weight_of(const CtForm& form, const ModuleTensors& modul
   if (stored.from_headers && known_.size() < kMostKnown) {
     known_.push_back({&form, &declared, &module, stored.weight});
   }
-  stored.weight.place = place;
+  stored.weight.place = std::move(place);
   return std::move(stored.weight);
 }
 

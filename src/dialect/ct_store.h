@@ -17,7 +17,7 @@ class CtStore {
 
   // Reads the few numbers of a shape tensor where the headers do not say how many inputs there are.
   // kCorrupt where tensors are missing or do not fit together, kRefused for what cannot be read.
-  Result<Weight> weight_of(const CtForm& form, const ModuleTensors& module, const Module& place,
+  Result<Weight> weight_of(const CtForm& form, const ModuleTensors& module, Module place,
                            const Scheme& declared);
 
  private:

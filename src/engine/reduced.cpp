@@ -83,8 +83,7 @@ class Mentions {
 };
 
 void append(std::string& signature, std::int64_t value) {
-  signature += std::to_string(value);
-  signature += ',';
+  signature.append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
 void append_scheme(std::string& signature, const Scheme& scheme) {
@@ -155,7 +154,8 @@ class Reducer {
   void keep_once(const std::vector<Member>& members) {
     signature_.clear();
     for (const Member& member : members) append_member(member);
-    if (!seen_.insert(signature_).second) return;
+    if (seen_.contains(signature_)) return;
+    seen_.insert(signature_);
     for (const Member& member : members) {
       if (member.weight != nullptr) out_.weights.push_back(*member.weight);
       if (member.dense != nullptr) out_.dense.push_back(*member.dense);
