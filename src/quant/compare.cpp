@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -12,6 +11,8 @@
 #include "quant/plain_rows.h"
 #include "quant/quantized_weight.h"
 #include "quant/row_reader.h"
+#include "quant/shared_cells.h"
+#include "quant/tally.h"
 
 namespace requant {
 namespace {
@@ -105,60 +106,6 @@ bool same_value_bits(const QuantizedWeight& a, const QuantizedWeight& b) {
          same_bits(a.scale_offset, b.scale_offset) && same_bits(a.permutation, b.permutation) &&
          same_bits(a.codes, b.codes);
 }
-
-// The order of floats as integers, so that neighbours differ by one.
-std::int64_t ordinal(float value) {
-  const auto bits = std::bit_cast<std::int32_t>(value);
-  return bits >= 0 ? bits : -static_cast<std::int64_t>(bits & 0x7FFFFFFF);
-}
-
-std::uint64_t ulps(float a, float b) {
-  if (std::isnan(a) || std::isnan(b)) return std::uint64_t{1} << 32;
-  return static_cast<std::uint64_t>(std::abs(ordinal(a) - ordinal(b)));
-}
-
-double as_double(const ExactValue& value) {
-  return (value.high + value.low + value.addend) / value.divisor;
-}
-
-// What one thread, and in the end all of them, has seen.
-struct Tally {
-  std::uint64_t elements = 0;
-  double max_absolute = 0;
-  std::uint64_t max_ulp = 0;
-  std::int64_t row = -1;  // of the first that differs
-  std::int64_t col = -1;
-  float left = 0;
-  float right = 0;
-
-  void add(std::int64_t at_row, std::int64_t at_col, const ExactValue& a, const ExactValue& b) {
-    const float x = nearest_f32(a);
-    const float y = nearest_f32(b);
-    if (elements++ == 0) {
-      row = at_row;
-      col = at_col;
-      left = x;
-      right = y;
-    }
-    // A NaN on one side must not look like no difference.
-    const double distance = std::fabs(as_double(a) - as_double(b));
-    max_absolute = std::isnan(distance) ? HUGE_VAL : std::max(max_absolute, distance);
-    max_ulp = std::max(max_ulp, ulps(x, y));
-  }
-
-  void merge(const Tally& other) {
-    if (other.elements == 0) return;
-    if (elements == 0 || other.row < row) {
-      row = other.row;
-      col = other.col;
-      left = other.left;
-      right = other.right;
-    }
-    elements += other.elements;
-    max_absolute = std::max(max_absolute, other.max_absolute);
-    max_ulp = std::max(max_ulp, other.max_ulp);
-  }
-};
 
 // Compares the rows [begin, end) of two weights. Rows of the same codes and the same cells are
 // equal without looking at their values.
@@ -372,6 +319,21 @@ double largest_magnitude(const QuantizedWeight& weight) {
   return all;
 }
 
+struct Compared {
+  Tally tally;
+  double largest = 0;  // magnitude of the first weight; not looked for where nothing differs
+};
+
+Compared compare_each_value(const QuantizedWeight& a, const QuantizedWeight& b) {
+  if (share_cells(a, b)) {
+    const SharedCellsDifference found = compare_shared_cells(a, b);
+    return {.tally = found.tally, .largest = found.largest};
+  }
+  Compared compared{.tally = compare_values(a, b)};
+  if (compared.tally.elements > 0) compared.largest = largest_magnitude(a);
+  return compared;
+}
+
 }  // namespace
 
 Result<Difference> compare(const QuantizedWeight& a, const QuantizedWeight& b) {
@@ -381,7 +343,8 @@ Result<Difference> compare(const QuantizedWeight& a, const QuantizedWeight& b) {
   if (a.rows != b.rows || a.cols != b.cols) return differs(std::move(companion));
   Difference difference = companion.empty() ? Difference{} : differs(std::move(companion));
   if (same_value_bits(a, b)) return difference;
-  const Tally tally = compare_values(a, b);
+  const Compared compared = compare_each_value(a, b);
+  const Tally& tally = compared.tally;
   if (tally.elements == 0) return difference;
   difference.equal = false;
   if (!difference.first.empty()) difference.first += "; ";
@@ -389,8 +352,7 @@ Result<Difference> compare(const QuantizedWeight& a, const QuantizedWeight& b) {
       fmt::format("[{}, {}]: {} against {}", tally.row, tally.col, tally.left, tally.right);
   difference.elements = tally.elements;
   difference.max_ulp = tally.max_ulp;
-  const double largest = largest_magnitude(a);
-  difference.max_relative = largest > 0 ? tally.max_absolute / largest : HUGE_VAL;
+  difference.max_relative = compared.largest > 0 ? tally.max_absolute / compared.largest : HUGE_VAL;
   return difference;
 }
 
