@@ -6,10 +6,16 @@
 #include "base/name_index.h"
 #include "base/text.h"
 #include "checkpoint/findings.h"
+#include "codec/parts.h"
 #include "dialect/resolve.h"
 
 namespace requant {
 namespace {
+
+// Experts in one tensor, of elements that are no numbers without a scale.
+bool is_stack_of_codes(const TensorInfo& tensor) {
+  return tensor.shape.size() == 3 && element_of(tensor.dtype) && info(tensor.dtype).bits == 8;
+}
 
 // Weights of norms and the like that no engine can load as numbers.
 void check_dtypes(const Checkpoint::State& state, std::vector<Finding>& findings) {
@@ -20,7 +26,7 @@ void check_dtypes(const Checkpoint::State& state, std::vector<Finding>& findings
     const Role role = dense.place.role;
     const bool counts = dense.is_weight && (role == Role::kNorm || role == Role::kConv ||
                                             role == Role::kEmbedding || is_linear_like(role));
-    if (!counts || is_float(dense.tensor->dtype)) continue;
+    if (!(counts || is_stack_of_codes(*dense.tensor)) || is_float(dense.tensor->dtype)) continue;
     if (dense.tensor->shape.size() > 1 && state.dialect->name == "dense") continue;  // it says so
     if (!odd.any()) first = dense.tensor;
     odd.add(dense.module);
@@ -135,12 +141,12 @@ void find_missing_tensors(const Checkpoint::State& state, std::vector<Finding>& 
   for (std::uint32_t i = 0; i < state.weights.size(); ++i) {
     quantised.insert(state.weights[i].module, i, module_of);
   }
-  std::vector<std::int64_t> decoded;  // what the last answer points to
   const auto shape_of = [&](std::string_view name) -> const std::vector<std::int64_t>* {
     const auto [module, suffix] = split_tensor_name(name);
     const std::uint32_t at =
         suffix == "weight" ? quantised.find(module, module_of) : NameIndex::kNone;
     if (at != NameIndex::kNone) {
+      thread_local std::vector<std::int64_t> decoded;  // what the last answer points to
       decoded = {state.weights[at].rows, state.weights[at].cols};
       return &decoded;
     }

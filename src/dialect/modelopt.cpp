@@ -4,11 +4,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/text.h"
 #include "dialect/dialect.h"
 #include "dialect/modelopt_config.h"
+#include "dialect/modelopt_stacks.h"
 #include "dialect/resolve.h"
 
 namespace requant {
@@ -41,8 +44,13 @@ Recognition recognize(const Facts& facts) {
                                      ? "quant_method is " + method
                                      : "there is a hf_quant_config.json");
   }
-  if (facts.modules.first_with("weight_scale") == nullptr) return result;
   for (const ModuleTensors& module : facts.modules.modules()) {
+    const TensorInfo* stack = named ? find_modelopt_stack(module) : nullptr;
+    if (stack != nullptr) {
+      result.match = Match::kYes;
+      result.evidence.push_back(describe(*stack));
+      break;
+    }
     const bool unique = is_nvfp4(module);
     // int4 and MX alone could be Quark's: possible, not certain.
     const bool possible = is_coded(module) && module.find("weight")->dtype == DType::kU8 &&
@@ -121,8 +129,8 @@ void check_algorithms(const ModeloptConfig& config, Resolution& resolution) {
   Modules others;
   for (const Weight& weight : resolution.weights) {
     const ModeloptAlgorithm* algorithm = config.algorithm_for(weight.module);
-    if (algorithm != nullptr &&
-        (algorithm->element != weight.scheme.element || algorithm->codec != weight.codec->name)) {
+    if (algorithm != nullptr && (algorithm->element != weight.scheme.element ||
+                                 !weight.codec->name.starts_with(algorithm->codec))) {
       others.add(weight.module);
     }
   }
@@ -171,6 +179,8 @@ Result<Resolution> resolve(const Facts& facts) {
   RQ_TRY(const ModeloptConfig config, parse_modelopt_config(facts));
   Resolution resolution;
   for (const ModuleTensors& module : facts.modules.modules()) {
+    RQ_TRY(auto stacks, modelopt_stacks(module, config, facts));
+    std::ranges::move(stacks, std::back_inserter(resolution.weights));
     const TensorInfo* scale = module.find("weight_scale");
     if (is_coded(module)) {
       if (module.find("weight")->shape.size() == 3) {

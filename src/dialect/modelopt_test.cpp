@@ -157,5 +157,42 @@ TEST(ModeloptDialect, HasNoNameForOtherSchemes) {
   EXPECT_EQ(dialect().codec_for({.element = Element::kE5M2}), nullptr);
 }
 
+std::vector<FakeCheckpoint::Entry> fp8_stack(std::string_view name) {
+  const std::string stack(name);
+  return {{stack, DType::kF8E4M3, {4, 32, 16}},
+          {stack + "_weight_scale", DType::kF32, {}},
+          {stack + "_input_scale", DType::kF32, {}}};
+}
+
+TEST(ModeloptDialect, ReadsStacksOfExperts) {
+  const auto resolution = resolve(config("FP8"), fp8_stack("a.experts.gate_up_proj"));
+  ASSERT_TRUE(resolution) << resolution.error().message();
+  ASSERT_EQ(resolution->weights.size(), 1U);
+  const Weight& weight = resolution->weights.front();
+  EXPECT_EQ(weight.module, "a.experts.gate_up_proj");
+  EXPECT_EQ(weight.experts, 4);
+  EXPECT_EQ(weight.rows, 4 * 16);
+  EXPECT_EQ(weight.cols, 32);
+  EXPECT_EQ(weight.parts.size(), 3U);
+  EXPECT_EQ(describe(weight.scheme),
+            "e4m3fn per tensor, scale F32, activations e4m3fn static per tensor");
+  EXPECT_FALSE(has_rule(resolution->findings, "config.scheme-disagrees"));
+  const FakeCheckpoint fake(config("FP8"), fp8_stack("a.experts.gate_up_proj"));
+  EXPECT_EQ(dialect().recognize(fake.facts()).match, Match::kYes);
+}
+
+TEST(ModeloptDialect, NamesTheStackThatIsNotWhole) {
+  auto lonely = fp8_stack("a.experts.gate_up_proj");
+  lonely.erase(lonely.begin());
+  const auto resolution = resolve(config("FP8"), lonely);
+  ASSERT_FALSE(resolution);
+  EXPECT_EQ(resolution.error().message(),
+            "a.experts.gate_up_proj_weight_scale is F32 [], and there is no a.experts.gate_up_proj "
+            "beside it");
+  auto odd = fp8_stack("a.experts.gate_up_proj");
+  odd[1] = {"a.experts.gate_up_proj_weight_scale", DType::kF32, {4, 3}};
+  EXPECT_FALSE(resolve(config("FP8"), odd));
+}
+
 }  // namespace
 }  // namespace requant

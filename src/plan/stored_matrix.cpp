@@ -11,11 +11,15 @@
 namespace requant {
 namespace {
 
+// One number that all matrices of a stack have in common.
+bool is_shared(const TensorInfo& info) { return info.shape.empty(); }
+
 // The tensor at `index` along the first dimension.
 Result<Tensor> read_slice(const Checkpoint& checkpoint, const TensorInfo& info, std::int64_t index,
                           std::int64_t count) {
   const auto of = static_cast<std::uint64_t>(count);
-  if (info.shape.empty() || info.shape[0] != count || info.bytes % of != 0) {
+  if (is_shared(info)) return checkpoint.source().read(info);
+  if (info.shape[0] != count || info.bytes % of != 0) {
     return corrupt(fmt::format("{} is {}, expected {} matrices", printable(info.name),
                                to_string(info.shape), count));
   }
@@ -47,6 +51,7 @@ Result<WeightParts> read_parts(const Checkpoint& checkpoint, const StoredMatrix&
     if (!seen) break;
     const auto bytes = parts.find(suffix)->second.bytes.span();
     const auto index = static_cast<std::uint64_t>(std::max<std::int64_t>(0, matrix.index));
+    if (is_shared(*info) && index > 0) continue;  // seen with the first
     seen(*info, index * bytes.size(), bytes);
   }
   if (!weight.scheme.is_dense()) return parts;
