@@ -1,6 +1,8 @@
 #include "engine/reduced.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -83,7 +85,8 @@ class Mentions {
 };
 
 void append(std::string& signature, std::int64_t value) {
-  signature.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  const auto bytes = std::bit_cast<std::array<char, sizeof(value)>>(value);
+  signature.append(bytes.data(), bytes.size());
 }
 
 void append_scheme(std::string& signature, const Scheme& scheme) {

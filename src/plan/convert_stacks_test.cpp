@@ -21,9 +21,9 @@ using testing_support::TemporaryFolder;
 using testing_support::write_file;
 
 constexpr auto kModule = "model.layers.0.feed_forward.experts";
-constexpr std::int64_t kExperts = 3;
-constexpr std::int64_t kHidden = 64;
-constexpr std::int64_t kInner = 32;
+constexpr std::int64_t kExperts = 2;
+constexpr std::int64_t kHidden = 32;
+constexpr std::int64_t kInner = 16;
 
 // ModelOpt rounds the product of the two scales of NVFP4 to F32 before it multiplies: a step apart.
 void expect_near(const Tensor& found, const Tensor& wanted) {

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from transformers import Llama4ForCausalLM, Llama4TextConfig
 
 HERE = Path(__file__).resolve().parent
-SIZES = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 32, "intermediate_size_mlp": 32, "num_hidden_layers": 1,
-         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32, "num_local_experts": 3, "num_experts_per_tok": 1,
+SIZES = {"vocab_size": 32, "hidden_size": 32, "intermediate_size": 16, "intermediate_size_mlp": 16, "num_hidden_layers": 1,
+         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "num_local_experts": 2, "num_experts_per_tok": 1,
          "interleave_moe_layer_step": 1, "tie_word_embeddings": False}
 FORMS = {"fp8": mtq.FP8_DEFAULT_CFG, "nvfp4": mtq.NVFP4_DEFAULT_CFG}
 
