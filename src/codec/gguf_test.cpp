@@ -8,6 +8,7 @@
 
 #include "base/letter_case.h"
 #include "codec/codec.h"
+#include "kernel/dense.h"
 #include "kernel/round_as_ggml.h"
 #include "quant/testing.h"
 #include "support/support.h"
@@ -125,9 +126,15 @@ void expect_bytes_of_ggml(const Json& expected, const Tensor& values,
     const std::string bytes = from_hex(*hex.as_string());
     const Scheme scheme = *codec.scheme_of(parts_of(bytes, values.shape[0]), {});
     ASSERT_TRUE(rounds_as_ggml(scheme));
-    const auto weight = round_as_ggml(values, scheme, importance);
-    ASSERT_TRUE(weight) << weight.error().message();
-    const auto encoded = codec.encode(*weight);
+    const auto rounded = round_as_ggml(values, scheme, importance);
+    ASSERT_TRUE(rounded) << rounded.error().message();
+    const auto difference = compare(*kernel::dense_weight(values), rounded->weight);
+    ASSERT_TRUE(difference) << difference.error().message();
+    EXPECT_EQ(rounded->difference.elements, difference->elements);
+    EXPECT_EQ(rounded->difference.max_relative, difference->max_relative);
+    EXPECT_EQ(rounded->difference.max_ulp, difference->max_ulp);
+    EXPECT_EQ(rounded->difference.first, difference->first);
+    const auto encoded = codec.encode(rounded->weight);
     ASSERT_TRUE(encoded) << encoded.error().message();
     EXPECT_TRUE(encoded->at("weight").bytes.text() == bytes);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <mutex>
 #include <optional>
 
 #include "base/threads.h"
@@ -79,6 +80,20 @@ void exact_rows(const QuantizedWeight& w, DType dtype, TensorBuilder& out, std::
   }
 }
 
+// Codes of 1, which every unquantised weight has: one run of them serves all.
+Result<Bytes> ones(std::size_t count) {
+  static std::mutex mutex;
+  static Bytes kept;
+  const std::lock_guard lock(mutex);
+  if (kept.size() < count) {
+    kept = {};
+    RQ_TRY(Buffer buffer, Buffer::allocate(count));
+    std::memset(buffer.data(), 1, count);
+    kept = std::move(buffer).freeze();
+  }
+  return kept.slice(0, count);
+}
+
 Result<void> check_dense_dtype(DType dtype) {
   if (is_half_or_single(dtype)) return {};
   return refused(fmt::format("dense weights are F32, BF16 or F16, not {}", name_of(dtype)));
@@ -114,9 +129,8 @@ Result<QuantizedWeight> dense_weight(const Tensor& tensor) {
   weight.rows = tensor.shape[0];
   weight.cols = tensor.shape[1];
   weight.scales = tensor;
-  RQ_TRY(TensorBuilder codes, TensorBuilder::make(DType::kI8, tensor.shape));
-  std::memset(codes.bytes().data(), 1, codes.bytes().size());
-  weight.codes = std::move(codes).finish();
+  weight.codes = {.dtype = DType::kI8, .shape = tensor.shape, .bytes = {}};
+  RQ_TRY(weight.codes.bytes, ones(static_cast<std::size_t>(tensor.elements())));
   RQ_CHECK(validate(weight));
   return weight;
 }

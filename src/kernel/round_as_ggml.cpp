@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <mutex>
 #include <vector>
 
 #include "base/threads.h"
+#include "kernel/dense.h"
+#include "kernel/expand_codes.h"
 #include "kernel/round_blocks.h"
-#include "kernel/round_plain_blocks.h"
+#include "kernel/rounding_difference.h"
 #include "quant/codebook.h"
 #include "quant/rounding_rule.h"
 
@@ -18,10 +22,9 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 14;  // elements that one thread takes at a time
 constexpr std::int64_t kSuperBlock = 256;
 
-struct Searched {
+struct Rounded {
   Scheme scheme;
   kernel::BlockType type;
-  bool needs_importance;  // without one there is no search
 };
 
 Scheme short_block(int bits, Offset offset) {
@@ -47,37 +50,69 @@ Scheme nonlinear(Scheme scheme) {
   return scheme;
 }
 
-const std::vector<Searched>& searched() {
+Scheme ternary(int bits) {
+  Scheme scheme = short_block(bits, Offset::kNone);
+  scheme.grid = Grid::group(kSuperBlock);
+  return scheme;
+}
+
+Scheme mxfp4() {
+  Scheme scheme = short_block(4, Offset::kNone);
+  scheme.element = Element::kE2M1;
+  scheme.scale_dtype = DType::kF8E8M0;
+  return scheme;
+}
+
+const std::vector<Rounded>& types() {
   using kernel::BlockType;
   constexpr Offset kNone = Offset::kNone;
   constexpr Offset kMinimum = Offset::kMinimum;
-  static const std::vector<Searched> all = {
-      {super_block(2, 16, kMinimum), BlockType::kQ2K, false},
-      {super_block(3, 16, kNone), BlockType::kQ3K, false},
-      {super_block(4, 32, kMinimum), BlockType::kQ4K, false},
-      {super_block(5, 32, kMinimum), BlockType::kQ5K, false},
-      {super_block(6, 16, kNone), BlockType::kQ6K, false},
-      {nonlinear(short_block(4, kNone)), BlockType::kIQ4NL, false},
-      {nonlinear(super_block(4, 32, kNone)), BlockType::kIQ4XS, false},
-      {short_block(4, kNone), BlockType::kQ4_0, true},
-      {short_block(4, kMinimum), BlockType::kQ4_1, true},
-      {short_block(5, kNone), BlockType::kQ5_0, true},
-      {short_block(5, kMinimum), BlockType::kQ5_1, true},
+  static const std::vector<Rounded> all = {
+      {super_block(2, 16, kMinimum), BlockType::kQ2K},
+      {super_block(3, 16, kNone), BlockType::kQ3K},
+      {super_block(4, 32, kMinimum), BlockType::kQ4K},
+      {super_block(5, 32, kMinimum), BlockType::kQ5K},
+      {super_block(6, 16, kNone), BlockType::kQ6K},
+      {nonlinear(short_block(4, kNone)), BlockType::kIQ4NL},
+      {nonlinear(super_block(4, 32, kNone)), BlockType::kIQ4XS},
+      {short_block(4, kNone), BlockType::kQ4_0},
+      {short_block(4, kMinimum), BlockType::kQ4_1},
+      {short_block(5, kNone), BlockType::kQ5_0},
+      {short_block(5, kMinimum), BlockType::kQ5_1},
+      {short_block(8, kNone), BlockType::kQ8_0},
+      {ternary(2), BlockType::kTernary},
+      {ternary(3), BlockType::kTernary},
+      {mxfp4(), BlockType::kMXFP4},
   };
   return all;
 }
 
-std::optional<kernel::BlockType> searched_type(const Scheme& scheme, bool has_importance) {
-  const auto found = std::ranges::find(searched(), scheme, &Searched::scheme);
-  if (found == searched().end() || (found->needs_importance && !has_importance)) {
-    return std::nullopt;
-  }
-  return found->type;
+std::optional<kernel::BlockType> type_of(const Scheme& scheme) {
+  const auto found = std::ranges::find(types(), scheme, &Rounded::scheme);
+  return found == types().end() ? std::nullopt : std::optional(found->type);
+}
+
+// The row as F32.
+void load_row(const Tensor& weight, std::size_t first, std::span<float> values) {
+  if (weight.dtype == DType::kF32) return load_f32(weight, first, values);
+  const auto form = weight.dtype == DType::kBF16 ? kernel::CodeForm::kBF16 : kernel::CodeForm::kF16;
+  kernel::expand_codes_kernel().run({.codes = weight.bytes.data(),
+                                     .first = first,
+                                     .count = values.size(),
+                                     .form = form,
+                                     .table = nullptr,
+                                     .scale = 1,
+                                     .addend = 0,
+                                     .out = values.data()});
 }
 
 Result<void> check_finite(std::span<const float> values, std::size_t row) {
+  std::uint32_t seen = 0;  // the highest bit: an exponent of ones
+  for (const float value : values) {
+    seen |= (std::bit_cast<std::uint32_t>(value) & 0x7F800000) + 0x00800000;
+  }
+  if ((seen & 0x80000000) == 0) return {};
   const auto odd = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
-  if (odd == values.end()) return {};
   return refused(fmt::format("[{}, {}]: the weight is {}", row, odd - values.begin(), *odd));
 }
 
@@ -139,17 +174,6 @@ class Rows {
   Part codes_, scales_, minima_, outer_, outer_minima_;
 };
 
-void round_plainly(PlainRounding round, const Scheme& scheme, const kernel::RoundBlocks& row) {
-  const auto size = static_cast<std::size_t>(scheme.grid.block_cols);
-  const auto scale_bytes = static_cast<std::size_t>(info(scheme.scale_dtype).bits) / 8;
-  for (std::size_t block = 0; block * size < row.count; ++block) {
-    round({.values = {row.values + block * size, size},
-           .codes = row.codes + block * size,
-           .scale = row.scales + block * scale_bytes,
-           .minimum = row.minima == nullptr ? nullptr : row.minima + block * 2});
-  }
-}
-
 Error not_built_in(const Scheme& scheme) {
   return refused("ggml's way of rounding to " + describe(scheme) + " is not built in");
 }
@@ -168,15 +192,12 @@ Result<void> check_shape(const Tensor& weight, const Scheme& scheme,
 
 }  // namespace
 
-bool rounds_as_ggml(const Scheme& scheme) {
-  return plain_rounding_of(scheme) != nullptr || searched_type(scheme, false);
-}
+bool rounds_as_ggml(const Scheme& scheme) { return type_of(scheme).has_value(); }
 
-Result<QuantizedWeight> round_as_ggml(const Tensor& weight, const Scheme& scheme,
-                                      std::span<const float> importance) {
-  const PlainRounding plain = plain_rounding_of(scheme);
-  const auto type = searched_type(scheme, !importance.empty());
-  if (!type && plain == nullptr) return not_built_in(scheme);
+Result<RoundedAsGgml> round_as_ggml(const Tensor& weight, const Scheme& scheme,
+                                    std::span<const float> importance) {
+  const auto type = type_of(scheme);
+  if (!type) return not_built_in(scheme);
   RQ_CHECK(check_shape(weight, scheme, importance));
   QuantizedWeight out;
   out.scheme = scheme;
@@ -188,31 +209,37 @@ Result<QuantizedWeight> round_as_ggml(const Tensor& weight, const Scheme& scheme
   RQ_TRY(Rows rows, Rows::make(scheme, out.rows, out.cols));
   const auto cols = static_cast<std::size_t>(out.cols);
   const auto count = static_cast<std::size_t>(out.rows);
-  const auto round_row = [&](std::size_t index, std::span<float> values) -> Result<void> {
-    load_f32(weight, index * cols, values);
-    RQ_CHECK(check_finite(values, index));
-    kernel::RoundBlocks row = rows.at(index);
-    row.values = values.data();
-    if (!type) {
-      round_plainly(plain, scheme, row);
-      return {};
-    }
-    row.to = *type;
-    row.importance = importance.empty() ? nullptr : importance.data();
-    kernel::round_blocks_kernel().run(row);
-    return {};
-  };
+  const RoundingDifference none(scheme, out.cols, out.codebook);
+  RoundingDifference difference = none;
+  std::mutex mutex;
   const std::size_t piece = kPiece / cols + 1;
   const auto round_piece = [&](std::size_t index) -> Result<void> {
     std::vector<float> values(cols);
+    RoundingDifference own = none;
     const std::size_t end = std::min(count, (index + 1) * piece);
-    for (std::size_t row = index * piece; row < end; ++row) RQ_CHECK(round_row(row, values));
+    for (std::size_t at = index * piece; at < end; ++at) {
+      load_row(weight, at * cols, values);
+      RQ_CHECK(check_finite(values, at));
+      kernel::RoundBlocks row = rows.at(at);
+      row.to = *type;
+      row.values = values.data();
+      row.importance = importance.empty() ? nullptr : importance.data();
+      kernel::round_blocks_kernel().run(row);
+      own.add(at, row);
+    }
+    const std::lock_guard lock(mutex);
+    difference.merge(own);
     return {};
   };
   RQ_CHECK(for_each_parallel((count + piece - 1) / piece, round_piece));
   std::move(rows).finish(out);
   RQ_CHECK(validate(out));
-  return out;
+  auto found = difference.result();
+  if (!found) {
+    RQ_TRY(const QuantizedWeight values, kernel::dense_weight(weight));
+    RQ_TRY(found, compare(values, out));
+  }
+  return RoundedAsGgml{std::move(out), *std::move(found)};
 }
 
 }  // namespace requant

@@ -13,8 +13,12 @@ namespace requant {
 // rounds_as_ggml() tells. `importance` has a number for each input, finite and not below 0, or is
 // empty; Q8_0, TQ1_0, TQ2_0 and MXFP4 are the same with one. kRefused for other schemes and for NaN
 // and infinity.
-Result<QuantizedWeight> round_as_ggml(const Tensor& weight, const Scheme& scheme,
-                                      std::span<const float> importance = {});
+struct RoundedAsGgml {
+  QuantizedWeight weight;
+  Difference difference;  // from the values
+};
+Result<RoundedAsGgml> round_as_ggml(const Tensor& weight, const Scheme& scheme,
+                                    std::span<const float> importance = {});
 bool rounds_as_ggml(const Scheme& scheme);
 
 }  // namespace requant

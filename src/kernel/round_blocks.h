@@ -6,7 +6,8 @@
 
 namespace requant::kernel {
 
-// ggml's block types whose scales are searched for. The last four are only with an importance.
+// ggml's block types. Scales of those up to kIQ4XS are searched for, of kQ4_0 to kQ5_1 with an
+// importance alone, and those after that are the same with one.
 enum class BlockType : std::uint8_t {
   kQ2K,
   kQ3K,
@@ -19,6 +20,9 @@ enum class BlockType : std::uint8_t {
   kQ4_1,
   kQ5_0,
   kQ5_1,
+  kQ8_0,
+  kTernary,  // TQ1_0, TQ2_0
+  kMXFP4,    // scales E8M0
 };
 
 // One row, rounded to the codes and scales that ggml_quantize_chunk() gives, bit for bit. Where

@@ -36,12 +36,13 @@ Row rounded(const RoundBlocksKernel& kernel, BlockType type, const std::vector<f
   return row;
 }
 
-// Rows that are ordinary, and such as have groups of one value, none, tiny and huge ones.
+// Rows that are ordinary, and such as have groups of one value, none, tiny and huge ones, values
+// halfway between codes, and zeros of both signs.
 std::vector<std::vector<float>> rows() {
   std::mt19937 random(1);
   std::normal_distribution<float> normal(0, 0.05F);
   std::vector<std::vector<float>> all;
-  for (int kind = 0; kind < 7; ++kind) {
+  for (int kind = 0; kind < 9; ++kind) {
     std::vector<float> row(kCount);
     for (float& value : row) value = normal(random);
     for (std::size_t i = 0; i < kCount; ++i) {
@@ -51,6 +52,8 @@ std::vector<std::vector<float>> rows() {
       if (kind == 4 && i % 50 == 0) row[i] = 30;
       if (kind == 5) row[i] = 1 + row[i] * 1e-6F;
       if (kind == 6) row[i] = -1 - row[i] * row[i];
+      if (kind == 7) row[i] = static_cast<float>(static_cast<int>(random() % 31) - 15) * 0.5F;
+      if (kind == 8) row[i] = i % 3 == 0 ? -0.0F : i % 3 == 1 ? 0.0F : row[i] * row[i];
     }
     all.push_back(std::move(row));
   }
@@ -70,13 +73,11 @@ TEST(RoundBlocks, IsTheSameByEveryKernel) {
   const RoundBlocksKernel& reference = *round_blocks_kernels().back();
   for (const RoundBlocksKernel* kernel : round_blocks_kernels()) {
     if (!kernel->supports()) continue;
-    for (int type = 0; type <= static_cast<int>(BlockType::kQ5_1); ++type) {
+    for (int type = 0; type <= static_cast<int>(BlockType::kMXFP4); ++type) {
       const auto to = static_cast<BlockType>(type);
       for (const auto& values : rows()) {
-        if (to < BlockType::kQ4_0) {
-          EXPECT_EQ(rounded(*kernel, to, values, {}), rounded(reference, to, values, {}))
-              << kernel->name << ", type " << type;
-        }
+        EXPECT_EQ(rounded(*kernel, to, values, {}), rounded(reference, to, values, {}))
+            << kernel->name << ", type " << type;
         EXPECT_EQ(rounded(*kernel, to, values, importance()),
                   rounded(reference, to, values, importance()))
             << kernel->name << ", type " << type;

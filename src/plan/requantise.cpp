@@ -99,14 +99,20 @@ Result<ChainResult> requantise(const Chain& chain, const QuantizedWeight& weight
   ChainResult out;
   RQ_TRY(const Tensor values, values_of(weight));
   if (chain.rounds_as_ggml) {
-    RQ_TRY(out.weight, round_as_ggml(values, chain.result, inputs.importance.as<float>()));
+    RQ_TRY(RoundedAsGgml rounded,
+           round_as_ggml(values, chain.result, inputs.importance.as<float>()));
+    out.weight = std::move(rounded.weight);
+    out.difference = std::move(rounded.difference);
   } else {
     RQ_TRY(out.weight, round_to_nearest(values, chain.result,
                                         {.search_scale = chain.searches_scales,
                                          .shared_magnitude = inputs.shared_magnitude,
                                          .input_scale = inputs.input_scale}));
   }
-  RQ_TRY(out.difference, compare(weight, out.weight));
+  // The values of a quantised weight may have been rounded to F32.
+  if (!chain.rounds_as_ggml || !weight.scheme.is_dense()) {
+    RQ_TRY(out.difference, compare(weight, out.weight));
+  }
   out.losses.push_back({.loss = Loss::kRequantise,
                         .codes = out.difference.elements,
                         .max_relative = out.difference.max_relative,

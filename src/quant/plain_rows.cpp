@@ -9,13 +9,14 @@
 namespace requant {
 namespace {
 
-// Whether any of the floats has all bits of the exponent: a loop without a way out is one that
-// compilers turn into vector code.
+// Whether none of the floats has all bits of the exponent: the lowest of these added, those carry
+// into the sign. A loop without a way out is one that compilers turn into vector code.
 template <class Bits>
 bool all_below(std::span<const Bits> numbers, Bits exponent) {
-  bool found = false;
-  for (const Bits bits : numbers) found |= (bits & exponent) == exponent;
-  return !found;
+  const auto lowest = static_cast<Bits>(exponent & (~exponent + 1));
+  Bits seen = 0;
+  for (const Bits bits : numbers) seen |= static_cast<Bits>((bits & exponent) + lowest);
+  return (seen >> (8 * sizeof(Bits) - 1)) == 0;
 }
 
 bool is_finite(const Tensor& numbers) {

@@ -5,6 +5,7 @@
 // Internal linkage, as there.
 
 #include "kernel/cpu/block_tile.h"
+#include "kernel/cpu/plain_rounding.h"
 
 namespace requant::kernel {
 namespace {
@@ -305,11 +306,13 @@ inline void for_blocks(const RoundBlocks& p, std::size_t groups, const Round& ro
   }
 }
 
-template <class L>
+// L: lanes of searches; P: loops without one.
+template <class L, class P>
 inline void round_blocks(const RoundBlocks& p) {
   constexpr WithMinima kQ2K = {{3, -0.5F, 0.1F, 15}, 15, 1};
   constexpr WithMinima kQ4K = {{15, -1, 0.1F, 20}, 63, 2};
   constexpr WithMinima kQ5K = {{31, -0.5F, 0.1F, 15}, 63, 2};
+  const bool is_plain = p.importance == nullptr;
   switch (p.to) {
     case BlockType::kQ2K:
       return for_blocks(p, 16, [&](const Block& b) { round_with_minima<L, 16, true>(kQ2K, b); });
@@ -326,13 +329,19 @@ inline void round_blocks(const RoundBlocks& p) {
     case BlockType::kIQ4XS:
       return for_blocks(p, 8, round_iq4_xs<L>);
     case BlockType::kQ4_0:
-      return round_by_importance<L>(p, 8, false);
+      return is_plain ? round_signed<P>(p, 4) : round_by_importance<L>(p, 8, false);
     case BlockType::kQ4_1:
-      return round_by_importance<L>(p, 15, true);
+      return is_plain ? round_range<P>(p, 4) : round_by_importance<L>(p, 15, true);
     case BlockType::kQ5_0:
-      return round_by_importance<L>(p, 16, false);
+      return is_plain ? round_signed<P>(p, 5) : round_by_importance<L>(p, 16, false);
     case BlockType::kQ5_1:
-      return round_by_importance<L>(p, 31, true);
+      return is_plain ? round_range<P>(p, 5) : round_by_importance<L>(p, 31, true);
+    case BlockType::kQ8_0:
+      return round_symmetric<P>(p, kShort, 127);
+    case BlockType::kTernary:
+      return round_symmetric<P>(p, kSuper, 1);
+    case BlockType::kMXFP4:
+      return round_mxfp4<P>(p);
   }
 }
 

@@ -24,6 +24,11 @@ inline float put_f16(std::uint8_t* to, float value) {
   return f16_to_f32(bits);
 }
 
+struct ValueRange {
+  float least;
+  float greatest;
+};
+
 inline float sum_of_squares(const float* values, std::size_t count) {
   float sum = 0;
   for (std::size_t i = 0; i < count; ++i) sum += values[i] * values[i];
@@ -33,6 +38,10 @@ inline float sum_of_squares(const float* values, std::size_t count) {
 // The first `groups` groups of consecutive values, one in each lane; 0 in the others.
 template <class L, int kCount>
 inline void load_groups(const float* values, int groups, typename L::F* to) {
+  if (groups == L::kWidth) {
+    for (int i = 0; i < kCount; i += L::kWidth) L::load_columns(values + i, kCount, to + i);
+    return;
+  }
   float lanes[kCount * L::kWidth] = {};
   for (int g = 0; g < groups; ++g) {
     for (int i = 0; i < kCount; ++i) lanes[i * L::kWidth + g] = values[g * kCount + i];
@@ -42,6 +51,10 @@ inline void load_groups(const float* values, int groups, typename L::F* to) {
 
 template <class L, int kCount>
 inline void put_groups(const typename L::F* codes, int groups, std::uint8_t* to) {
+  if (groups == L::kWidth) {
+    for (int i = 0; i < kCount; i += L::kWidth) L::store_columns(codes + i, to + i, kCount);
+    return;
+  }
   std::uint8_t lanes[kCount * L::kWidth];
   for (int i = 0; i < kCount; ++i) L::store_bytes(lanes + i * L::kWidth, codes[i]);
   for (int g = 0; g < groups; ++g) {

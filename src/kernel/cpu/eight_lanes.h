@@ -4,6 +4,7 @@
 // function does. For files compiled with -mavx2.
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace requant::kernel {
@@ -22,6 +23,17 @@ struct EightLanes {
     const __m128i pairs =
         _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(pairs, pairs));
+  }
+  static void load_columns(const float* from, std::size_t stride, F* to) {
+    for (int i = 0; i < kWidth; ++i) to[i] = load(from + static_cast<std::size_t>(i) * stride);
+    transpose(to);
+  }
+  static void store_columns(const F* from, std::uint8_t* to, std::size_t stride) {
+    F rows[kWidth];
+    for (int i = 0; i < kWidth; ++i) rows[i] = from[i];
+    transpose(rows);
+    for (int i = 0; i < kWidth; ++i)
+      store_bytes(to + static_cast<std::size_t>(i) * stride, rows[i]);
   }
   static M less(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
   static M equal(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
@@ -56,6 +68,26 @@ struct EightLanes {
   }
 
  private:
+  // Eight rows of eight become columns.
+  static void transpose(F* rows) {
+    F pairs[kWidth];
+    for (int i = 0; i < kWidth; i += 2) {
+      pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+      pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    F fours[kWidth];
+    for (int i = 0; i < kWidth; i += 4) {
+      fours[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+      fours[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xEE);
+      fours[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+      fours[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xEE);
+    }
+    for (int i = 0; i < 4; ++i) {
+      rows[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+      rows[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+    }
+  }
+
   // Among the midpoints of the 16 values, a bit of the index at a time, the highest first.
   static __m256i index_of(F value) {
     const auto reached = [&](F midpoint) {

@@ -3,6 +3,7 @@
 // The lanes of kernel/cpu/block_search.h where there is one: plain numbers. Internal linkage, as
 // files for newer CPUs include it, too.
 
+#include <cstddef>
 #include <cstdint>
 
 namespace requant::kernel {
@@ -23,6 +24,12 @@ struct OneLane {
   // A whole number of at most a byte.
   static void store_bytes(std::uint8_t* to, F value) {
     *to = static_cast<std::uint8_t>(static_cast<int>(value));
+  }
+  // Lane l of to[i] is from[l x stride + i], for as many i as there are lanes.
+  static void load_columns(const float* from, std::size_t /*stride*/, F* to) { *to = *from; }
+  // The other way round, whole numbers of at most a byte.
+  static void store_columns(const F* from, std::uint8_t* to, std::size_t /*stride*/) {
+    store_bytes(to, *from);
   }
   static M less(F a, F b) { return a < b; }
   static M equal(F a, F b) { return a == b; }
