@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FEWEST = 14  # promises may be added, not dropped unnoticed
+FEWEST = 15  # promises may be added, not dropped unnoticed
 
 
 def promises():

@@ -23,7 +23,6 @@ namespace {
 
 constexpr std::string_view kFileName = "tokenizer.json";
 constexpr std::uint64_t kFileLimit = std::uint64_t{64} << 20;
-constexpr std::uint64_t kLargestId = (std::uint64_t{1} << 24) - 1;
 
 Result<AddedToken> added_token(const Json& json) {
   const Json* id = json.find("id");

@@ -15,7 +15,6 @@ namespace {
 constexpr std::uint64_t kFileLimit = std::uint64_t{64} << 20;
 constexpr std::size_t kEntries = std::size_t{1} << 20;  // tokens, and merges
 constexpr std::size_t kValues = std::size_t{1} << 19;   // of the rest
-constexpr TokenId kLargestId = (TokenId{1} << 24) - 1;
 
 // Takes "vocab" and "merges" of "model" as they come and builds a tree of everything else.
 class Reader : public JsonEvents {

@@ -10,6 +10,9 @@
 
 namespace requant {
 
+// Four times as many ids as there may be tokens: tables by id stay small.
+constexpr TokenId kLargestId = (TokenId{1} << 22) - 1;
+
 // tokenizer.json in two parts: the vocabulary and the merges, of which there are hundreds of
 // thousands, and all else.
 struct TokenizerFile {

@@ -123,6 +123,14 @@ TEST(Tokenizer, RefusesDamagedFiles) {
             std::string::npos);
 }
 
+TEST(Tokenizer, RefusesIdsBeyondItsTables) {
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":4194303}}})"), "none");
+  EXPECT_NE(error_of(R"({"model":{"vocab":{"a":4194304}}})").find("no id that can be"),
+            std::string::npos);
+  EXPECT_EQ(error_of(R"({"model":{"vocab":{"a":0}},"added_tokens":[{"id":4194304}]})"),
+            "an added token has no id that can be");
+}
+
 TEST(Tokenizer, EveryPrefixOfAFileIsRefused) {
   const std::string whole = testing_support::read_file(text_dir() / "mistral.json");
   ASSERT_EQ(error_of(whole), "none");
