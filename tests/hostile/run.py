@@ -71,8 +71,9 @@ def judge(results, exceptions, cases, binary):
 
 
 def slowest(results):
+    """The refusals that took longest and most."""
     refused = [result for result in results if result["outcome"] == "reject"]
-    return max(result["seconds"] for result in refused), max(result["rss_mb"] for result in refused)
+    return max(refused, key=lambda result: result["seconds"]), max(refused, key=lambda result: result["rss_mb"])
 
 
 def main():
@@ -93,11 +94,13 @@ def main():
             for binary in arguments.binaries:
                 results = run_cases(arguments.tools, cases, binary.resolve(), arguments.jobs)
                 found = judge(results, exceptions, cases, binary.resolve())
-                seconds, mib = slowest(results)
+                longest, largest = slowest(results)
+                seconds, mib = longest["seconds"], largest["rss_mb"]
                 if arguments.strict and (seconds > SECONDS or mib > MIB):
-                    found.append(f"a refusal takes {seconds} s and {mib} MiB, at most {SECONDS} s and {MIB} MiB")
+                    found.append(f"a refusal takes {seconds} s ({longest['name']}) and {mib} MiB ({largest['name']}), "
+                                 f"at most {SECONDS} s and {MIB} MiB")
                 print(f"seed {seed}, {binary}: {len(results)} cases, {len(found)} faults, {len(exceptions)} exceptions; "
-                      f"slowest refusal {seconds:.2f} s, largest {mib} MiB", flush=True)
+                      f"slowest refusal {seconds:.2f} s ({longest['name']}), largest {mib} MiB ({largest['name']})", flush=True)
                 faults += [f"seed {seed}, {binary}: {fault}" for fault in found]
     print(*faults, sep="\n", end="\n" if faults else "")
     return 1 if faults else 0

@@ -151,6 +151,7 @@ Result<Value> join(const Bound& arguments) {
   RQ_TRY(const Value items, items_of(arguments.budget(), arguments[0]));
   RQ_TRY(const std::string separator, arguments.str(1));
   const bool by_attribute = arguments.get(2) != nullptr && !arguments[2].is_none();
+  RQ_CHECK(arguments.budget().room(items.items().size() * separator.size()));
   std::string out;
   bool first = true;
   for (const Value& item : items.items()) {

@@ -88,6 +88,7 @@ Result<Value> without(const Bound& arguments) {
 Result<Value> join(const Bound& arguments) {
   RQ_TRY(const std::string separator, arguments.text(0));
   RQ_TRY(const Value items, items_of(arguments.budget(), arguments[1]));
+  RQ_CHECK(arguments.budget().room(items.items().size() * separator.size()));
   std::string out;
   bool first = true;
   for (const Value& item : items.items()) {
