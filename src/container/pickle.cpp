@@ -12,7 +12,7 @@ namespace requant {
 
 using Kind = PyValue::Kind;
 
-constexpr std::array<PickleMachine::Operation, 256> PickleMachine::operations() {
+consteval std::array<PickleMachine::Operation, 256> PickleMachine::operations() {
   std::array<Operation, 256> table{};
   table[0x80] = &PickleMachine::proto;
   table[0x95] = &PickleMachine::frame;

@@ -41,7 +41,7 @@ class PickleMachine {
 
  private:
   using Operation = bool (PickleMachine::*)();
-  static constexpr std::array<Operation, 256> operations();
+  static consteval std::array<Operation, 256> operations();
 
   // Errors: remembers the first and stops the run.
   bool fail(Error error) {

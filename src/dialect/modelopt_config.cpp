@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kSideFile = "hf_quant_config.json";
 constexpr std::string_view kMixed = "MIXED_PRECISION";
 
-constexpr Activations dynamic_group(Element element, int bits, std::int64_t group) {
+consteval Activations dynamic_group(Element element, int bits, std::int64_t group) {
   return {.kind = ActivationKind::kDynamic,
           .element = element,
           .bits = bits,

@@ -160,7 +160,7 @@ Result<Resolution> resolve(const Facts&) {
 }
 
 template <const Row& row>
-constexpr Dialect dialect_of() {
+consteval Dialect dialect_of() {
   return {.name = row.name,
           .long_name = row.long_name,
           .source = row.source,

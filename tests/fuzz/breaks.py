@@ -64,7 +64,8 @@ def changes_of_json(value):
     for path, word in itertools.product([path for path in quantisation if path[-1] not in ("ignore", 0, 1)], words):
         yield path, lambda at, key, word=word: at.__setitem__(key, word)
     blocks = [path for path in quantisation if "config" in str(path[-1])]
-    for path, word, other in itertools.product([(), *blocks], keys, (True, "x", 1, [1, 1], {"x": {}})):
+    others = (True, "x", 1, [1, 1], ["k_proj"], ["re:.*k_proj"], {"x": {}}, {"k_proj": {"bits": 8}})
+    for path, word, other in itertools.product([(), *blocks], keys, others):
         yield path, lambda at, key, word=word, other=other: add(at, key, word, other)
 
 
@@ -74,7 +75,7 @@ def changes_of_tensors(lines):
         words, shape = line.split(" "), line.split(" ")[2:]
         for dtype in DTYPES:
             yield i, [" ".join([words[0], dtype, *shape])]
-        for other in (shape[::-1], [*shape, "1"], shape[:1], ["1", *shape[1:]], ["0"]):
+        for other in (shape[::-1], [*shape, "1"], shape[:1], ["1", *shape[1:]], ["0"], [*shape, "z"], [*shape, "m2"]):
             yield i, [" ".join([*words[:2], *other])]
         yield i, []
     modules = {line.split(" ")[0].rpartition(".")[0] for line in lines}
@@ -119,6 +120,6 @@ def broken(bundle):
         yield lambda i=i, new=new: whole(files, lines[:i] + new + lines[i + 1:])
     for i, (name, content) in enumerate(files):
         yield lambda i=i: whole(files[:i] + files[i + 1:], lines)
-        for path, change in changes_of_json(json.loads(content)):
+        for path, change in changes_of_json(json.loads(content) if content.startswith("{") else {}):
             yield lambda i=i, name=name, content=content, path=path, change=change: whole(
                 [*files[:i], (name, changed(json.loads(content), path, change)), *files[i + 1:]], lines)

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "base/threads.h"
 #include "container/writer.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::string_view kSection = "== ";
 constexpr std::string_view kGguf = "GGUF";
+constexpr std::string_view kPickled = "pytorch_model.bin";
 constexpr std::uint64_t kGgufDataBytes = 1 << 22;
 constexpr std::uint64_t kPartBytes = 1 << 16;
 constexpr std::int64_t kDimension = std::int64_t{1} << 40;  // as containers have it
@@ -39,6 +41,25 @@ std::string numbers(std::string_view text) {
   return bytes;
 }
 
+// z, i, m, i128.
+void parse_fill(std::string_view word, BundleTensor& tensor) {
+  std::uint64_t step = 0;
+  const auto [end, error] = std::from_chars(word.data() + 1, word.data() + word.size(), step);
+  if (word.size() > 1 && (error != std::errc() || step == 0)) return;
+  tensor.fill = word[0];
+  if (step != 0) tensor.step = step;
+}
+
+std::map<std::string, std::string> parse_metadata(std::string_view text) {
+  std::map<std::string, std::string> metadata;
+  const auto json = parse_json(text);
+  if (!json) return metadata;
+  for (const auto& [key, value] : json->members()) {
+    if (const auto words = value.as_string()) metadata.emplace(key, *words);
+  }
+  return metadata;
+}
+
 std::vector<BundleTensor> parse_tensors(std::string_view text) {
   std::vector<BundleTensor> tensors;
   while (!text.empty() && tensors.size() < kTensors) {
@@ -47,7 +68,9 @@ std::vector<BundleTensor> parse_tensors(std::string_view text) {
     if (words.size() < 2) continue;
     const auto dtype = dtype_named(words[1]);
     if (!dtype) continue;
-    BundleTensor tensor{std::string(words[0]), *dtype, {}, 0, {}};
+    BundleTensor tensor;
+    tensor.name = words[0];
+    tensor.dtype = *dtype;
     for (std::size_t i = 2; i < words.size(); ++i) {
       std::int64_t size = 0;
       const std::string_view word = words[i];
@@ -58,7 +81,7 @@ std::vector<BundleTensor> parse_tensors(std::string_view text) {
       if (word.starts_with('=')) tensor.own = numbers(word.substr(1));
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), size);
       if (error == std::errc()) tensor.shape.push_back(size);
-      if (error != std::errc() && word.size() == 1) tensor.fill = word[0];
+      if (error != std::errc() && !word.empty()) parse_fill(word, tensor);
     }
     tensors.push_back(std::move(tensor));
   }
@@ -74,6 +97,17 @@ void repeat(std::string_view text, std::uint64_t at, std::span<char> out) {
     std::memcpy(out.data() + done, piece.data(), taken);
     done += taken;
   }
+}
+
+// Two digits a byte; what is no digit counts as 0.
+std::string from_hex(std::string_view text) {
+  std::string bytes;
+  for (std::size_t at = 0; at + 2 <= text.size(); at += 2) {
+    unsigned byte = 0;
+    std::from_chars(text.data() + at, text.data() + at + 2, byte, 16);
+    bytes += static_cast<char>(byte);
+  }
+  return bytes;
 }
 
 // Bytes for the tensors, each taking on where the one before it stopped.
@@ -107,7 +141,7 @@ class Filler {
   void fill(const Place& place, std::uint64_t offset, std::span<char> out) const {
     const BundleTensor& tensor = place.tensor;
     if (!tensor.own.empty()) return repeat(tensor.own, offset, out);
-    if (tensor.fill == 'i') return count(tensor, offset, out);
+    if (tensor.fill == 'i' || tensor.fill == 'm') return count(tensor, offset, out);
     if (tensor.fill == 'z' || data_.empty()) return;  // zeros
     repeat(data_, place.taken + offset, out);
   }
@@ -115,8 +149,9 @@ class Filler {
   static void count(const BundleTensor& tensor, std::uint64_t offset, std::span<char> out) {
     const auto width = static_cast<std::uint64_t>(std::max(info(tensor.dtype).bits / 8, 1));
     for (std::size_t i = 0; i < out.size(); ++i) {
-      const std::uint64_t byte = offset + i;
-      out[i] = static_cast<char>(byte % width == 0 ? byte / width / 32 : 0);
+      const std::uint64_t at = (offset + i) / width;
+      const std::uint64_t number = tensor.fill == 'i' ? at / tensor.step : at % tensor.step;
+      out[i] = static_cast<char>((offset + i) % width == 0 ? number : 0);
     }
   }
 
@@ -152,6 +187,8 @@ Bundle Bundle::parse(std::string_view text) {
     const std::string_view body = text.substr(0, end);
     if (head == "tensors") {
       bundle.tensors = parse_tensors(body);
+    } else if (head == "metadata") {
+      bundle.metadata = parse_metadata(body);
     } else {
       bundle.files.emplace(head, body);
     }
@@ -166,14 +203,17 @@ std::shared_ptr<const Folder> Bundle::folder() const {
     folder->add("model.gguf", MemoryFile{std::string(gguf), gguf.size() + kGgufDataBytes, {}});
     return folder;
   }
-  for (const auto& [name, text] : files) folder->add(name, text);
+  for (const auto& [name, text] : files) {
+    folder->add(name, name == kPickled ? from_hex(text) : text);
+  }
+  if (files.contains(kPickled)) return folder;
   std::vector<PlannedTensor> plan;
   for (const BundleTensor& tensor : tensors) {
     const auto same = [&](const PlannedTensor& other) { return other.name == tensor.name; };
     if (std::ranges::any_of(plan, same)) return nullptr;
     plan.push_back({tensor.name, tensor.dtype, tensor.shape});
   }
-  const auto layout = safetensors_layout(plan, {{"format", "pt"}});
+  const auto layout = safetensors_layout(plan, metadata);
   if (!layout) return nullptr;
   auto filler = std::make_shared<Filler>(std::string(data));
   for (std::size_t i = 0; i < tensors.size(); ++i) {

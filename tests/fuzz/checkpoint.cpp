@@ -20,7 +20,7 @@ int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t 
   const fuzz::Bundle bundle = fuzz::Bundle::parse(fuzz::text_of(data, size));
   const auto folder = bundle.folder();
   if (folder == nullptr) return 0;
-  const auto checkpoint = Checkpoint::open(folder, "");
+  const auto checkpoint = Checkpoint::open(folder, bundle.name());
   if (!checkpoint) return 0;
   for (const Weight& weight : checkpoint->weights()) {
     if (bytes_of_parts(weight) >= kReadLimit) continue;

@@ -119,10 +119,22 @@ void change(WeightParts& parts, const Bundle& bundle) {
   for (auto& [name, tensor] : bundle.parts()) parts.insert_or_assign(name, tensor);
 }
 
+void require_layout(const Codec& codec, const QuantizedWeight& weight, const WeightParts& parts) {
+  const auto specs = codec.layout(weight.scheme, weight.rows, weight.cols);
+  require(specs && specs->size() == parts.size(), "a layout has the parts that are written");
+  for (const PartSpec& spec : *specs) {
+    const auto part = parts.find(spec.suffix);
+    require(
+        part != parts.end() && part->second.dtype == spec.dtype && part->second.shape == spec.shape,
+        "a part is as the layout has it");
+  }
+}
+
 void round_trip(const Codec& codec, const QuantizedWeight& weight) {
   if (codec.encode == nullptr || !codec.holds(weight.scheme)) return;
   const auto parts = codec.encode(weight);
   if (!parts) return;  // values that the layout cannot hold
+  require_layout(codec, weight, *parts);
   const auto found = codec.scheme_of(*parts, weight.scheme);
   require(found.has_value(), "what a codec wrote is of its layout");
   const auto again = codec.decode(*parts, *found);
@@ -134,8 +146,8 @@ void round_trip(const Codec& codec, const QuantizedWeight& weight) {
 void run(const Codec& codec, const WeightParts& parts, const WeightParts& heads,
          const Scheme& declared) {
   const auto scheme = codec.scheme_of(heads, declared);
-  if (!scheme || codec.decode == nullptr) return;
-  const auto weight = codec.decode(parts, *scheme);
+  if (codec.decode == nullptr) return;
+  const auto weight = codec.decode(parts, scheme.value_or(declared));
   if (!weight) {
     require(weight.error().message().find('\n') == std::string::npos, "a message of one line");
     return;

@@ -48,7 +48,7 @@ def text(value):
 
 
 def read(path):
-    """Its keys as bytes, and its tensors of the first layer as (name, sizes, type)."""
+    """Its keys as (name, type, bytes), and its tensors of the first layer as (name, sizes, type)."""
     reader = Reader(path)
     _, tensor_count, key_count = reader.take("IQQ")
     keys = []
@@ -57,7 +57,7 @@ def read(path):
         value = reader.value(kind)
         if name.endswith(b".block_count"):
             value = struct.pack("<I", 1)
-        keys.append(text(name) + struct.pack("<I", kind) + value)
+        keys.append((name, kind, value))
     tensors = []
     for _ in range(tensor_count):
         name, rank = reader.text(), reader.take("I")
@@ -70,6 +70,7 @@ def read(path):
 
 
 def write(keys, tensors):
+    keys = [text(name) + struct.pack("<I", kind) + value for name, kind, value in keys]
     table, offset = b"", 0
     for name, sizes, kind in tensors:
         elements, size = types()[kind]
@@ -83,6 +84,33 @@ def write(keys, tensors):
     return head + b"\0" * (-len(head) % 32)
 
 
+def strings(*values):
+    return ARRAY, struct.pack("<IQ", STRING, len(values)) + b"".join(map(text, values))
+
+
+OTHER_VALUES = [(4, struct.pack("<I", 0)), (4, struct.pack("<I", 7)), (5, struct.pack("<i", -1)), (STRING, text(b"x")), strings(b"x", b"y"),
+                (ARRAY, struct.pack("<IQII", 4, 2, 3, 4)), (ARRAY, struct.pack("<IQI", 4, 1, 4))]
+MORE_KEYS = [(b"general.quantized_by", STRING, text(b"x")), (b"llama.rope.scaling.type", STRING, text(b"linear")),
+             (b"split.count", 2, b"\2\0"), (b"split.tensors.count", 5, b"\7\0\0\0"), (b"tokenizer.ggml.merges", *strings(b"a b", b"ab")),
+             (b"general.architecture", STRING, text(b"bert")), (b"llama.expert_count", 4, b"\4\0\0\0"), (b"x" * 40, 12, b"\0" * 8)]
+
+
+def changed(keys, tensors):
+    """What differs from a model in one key or tensor."""
+    for i, (name, _, _) in enumerate(keys):
+        yield keys[:i] + keys[i + 1:], tensors
+        for kind, value in OTHER_VALUES:
+            yield [*keys[:i], (name, kind, value), *keys[i + 1:]], tensors
+    for key in MORE_KEYS:
+        yield [*(old for old in keys if old[0] != key[0]), key], tensors
+    for i, (name, sizes, kind) in enumerate(tensors):
+        rest = tensors[:i] + tensors[i + 1:]
+        yield keys, rest
+        for other in ((name, sizes[::-1], 0), (name, [*sizes, 2], 0), (name.replace(b"blk.0", b"blk.9"), sizes, kind), (name + b"x", sizes, kind),
+                      (name.replace(b"weight", b"scale"), [1], 0), (b"x", sizes, kind), (name, [32], 8)):
+            yield keys, [*rest, other]
+
+
 def models():
     read_ones = [read(path) for path in sorted((ROOT / "../shared/corpus").glob("*/*.gguf"))]
     for keys, tensors in read_ones:
@@ -91,3 +119,5 @@ def models():
         for kind, (elements, _) in types().items():
             yield write(keys, [(name, sizes, kind if len(sizes) > 1 and sizes[0] % elements == 0 else old)
                                for name, sizes, old in tensors])
+        for keys_and_tensors in changed(keys, tensors):
+            yield write(*keys_and_tensors)

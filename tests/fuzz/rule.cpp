@@ -13,7 +13,7 @@ int requant::fuzz::LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t 
   const fuzz::Bundle bundle = fuzz::Bundle::parse(fuzz::text_of(data, size));
   const auto folder = bundle.folder();
   if (folder == nullptr) return 0;
-  const auto checkpoint = Checkpoint::open(folder, "", {.lenient = true});
+  const auto checkpoint = Checkpoint::open(folder, bundle.name(), {.lenient = true});
   if (!checkpoint || checkpoint->source().total_bytes() > kReadLimit) return 0;
   const auto findings = run_rules(*checkpoint, {.depth = Depth::kCodes});
   if (!findings) return 0;

@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from breaks import broken
-from seeds import SEEDS
+from seeds import GOOD, SEEDS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -86,9 +86,10 @@ def write_inputs(folder, inputs):
 
 
 def collected(target):
+    """What fuzzing begins with: the stored inputs, which reach all that the seeds do, and what was found since."""
     folder = BUILD / "inputs" / target
     if not folder.is_dir():
-        write_inputs(folder, [*stored(target), *SEEDS[target]()])
+        write_inputs(folder, stored(target) or SEEDS[target]())
     return folder
 
 
@@ -153,23 +154,29 @@ def run_all(targets, seconds, jobs, build):
     return bad
 
 
+def seeds_of(target):
+    folder = BUILD / "seeds" / target
+    shutil.rmtree(folder, ignore_errors=True)
+    return write_inputs(folder, SEEDS[target]())
+
+
 def broken_ones(target, count):
     """A sample of what breaks.py makes of each checkpoint, the same each time."""
     folder = BUILD / "broken" / target
     shutil.rmtree(folder, ignore_errors=True)
-    for seed, good in enumerate(SEEDS[target]() if count and target in (*BUNDLES, "codec") else []):
+    for seed, good in enumerate(GOOD[target]() if count and target in GOOD else []):
         variants = list(broken(good))
         chosen = random.Random(seed).sample(variants, min(count, len(variants)))
         write_inputs(folder, [make() for make in chosen])
     return [folder] if folder.is_dir() else []
 
 
-def store(target, count):
+def store(target, count, build):
     smallest = BUILD / "smallest" / target
     shutil.rmtree(smallest, ignore_errors=True)
     smallest.mkdir(parents=True)
-    subprocess.run([program(target), "-merge=1", "-use_counters=0", "-print_funcs=0", f"-max_len={LONGEST.get(target, 16384)}", "-timeout=20",
-                    f"-artifact_prefix={BUILD}/", smallest, collected(target), *broken_ones(target, count)],
+    subprocess.run([program(target, build), "-merge=1", "-use_counters=0", "-print_funcs=0", f"-max_len={LONGEST.get(target, 16384)}", "-timeout=20",
+                    f"-artifact_prefix={BUILD}/", smallest, collected(target), seeds_of(target), *broken_ones(target, count)],
                    env=environment(), check=True, capture_output=True)
     inputs = sorted(path.read_bytes() for path in smallest.iterdir() if path.stat().st_size <= STORED)
     stored = HERE / "corpus" / f"{target}.pack"
@@ -179,6 +186,8 @@ def store(target, count):
 
 
 def ledger():
+    if not LEDGER.is_file():
+        sys.exit(f"{LEDGER}: no run has been counted yet")
     rows = {}
     for line in LEDGER.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
@@ -200,7 +209,7 @@ def main():
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--build", default="fuzz", choices=["fuzz", "fuzz-fast"])
+    parser.add_argument("--build", default="fuzz")
     parser.add_argument("--broken", type=int, default=0)
     arguments = parser.parse_intermixed_args()
     targets = arguments.targets or list(SEEDS)
@@ -212,7 +221,7 @@ def main():
         ledger()
     else:
         for target in targets:
-            store(target, arguments.broken)
+            store(target, arguments.broken, arguments.build)
     return 0
 
 

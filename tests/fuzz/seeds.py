@@ -3,63 +3,16 @@ import itertools
 import json
 import re
 import struct
-from pathlib import Path
 
-from gguf_models import models
-
-ROOT = Path(__file__).resolve().parents[2]
-PLAIN = b"\x00\x3c" * 16  # an ordinary number in F32, F16 and BF16
-
-
-def header_of(path):
-    with open(path, "rb") as file:
-        return json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-
-
-def checkpoints():
-    folders = sorted((ROOT / "tests/data/corpus").iterdir()) + sorted((ROOT / "../shared/corpus").glob("*"))
-    seen = set()
-    for folder in folders:
-        if folder.name not in seen and (folder / "config.json").is_file():
-            seen.add(folder.name)
-            yield folder
-
-
-def fill_of(path, name, entry):
-    """What a tensor has to hold to be taken for one: shapes, states in JSON; zeros for indices and zero points."""
-    begin, end = entry["data_offsets"]
-    if end - begin <= 512 and (entry["dtype"] == "I64" or "quant_state" in name):
-        with open(path, "rb") as file:
-            length = struct.unpack("<Q", file.read(8))[0]
-            file.seek(8 + length + begin)
-            content = file.read(end - begin)
-        if entry["dtype"] == "I64":
-            return " =" + ",".join(map(str, struct.unpack(f"<{len(content) // 8}q", content)))
-        return ' "' + content.decode()
-    return " z" if re.search("g_idx|zero_point", name) else ""
-
-
-def bundle(folder):
-    """The first layer of a checkpoint as bundle.h has it."""
-    tensors, files = [], {}
-    for path in sorted(folder.glob("*.safetensors")):
-        for name, entry in header_of(path).items():
-            if name != "__metadata__" and not re.search(r"layers\.([1-9]|\d\d)\.", name):
-                fill = fill_of(path, name, entry)
-                tensors.append(" ".join([name, entry["dtype"], *map(str, entry["shape"])]) + fill)
-    for name in ("config.json", "quantize_config.json", "quant_config.json", "hf_quant_config.json"):
-        if (folder / name).is_file():
-            config = json.loads((folder / name).read_text())
-            for part in (config, config.get("text_config", {}), config.get("llm_config", {})):
-                if "num_hidden_layers" in part:
-                    part["num_hidden_layers"] = 1
-            files[name] = json.dumps(config)
-    text = "".join(f"== {name}\n{content}\n" for name, content in files.items())
-    return (text + "== tensors\n" + "\n".join(tensors[:200]) + "\n== data\n").encode() + PLAIN
+from bundles import PLAIN, ROOT, checkpoints, corpus, fill_of, header_of
+from gguf_models import models, types
+from pytorch_bin import odd_ones
+from variants import variants
 
 
 def bundles():
-    return [text for text in map(bundle, checkpoints()) if b"== tensors\n\n" not in text] + list(models())
+    good = corpus()
+    return [made.text() for made in [*good.values(), *variants(good)]] + list(models())
 
 
 # Weights of layouts that nothing writes, and their schemes where the tensors do not tell.
@@ -68,6 +21,17 @@ BY_HAND = [
       for size in (2, 3, 4) for rows in (8, 16, 32)),
     *(f"0 3\n== tensors\nW_q U8 4 64\nscale {dtype} {rows} 1\nzero {dtype} {rows} 1\nshape I64 2 ={rows},64"
       for rows in (4, 8, 16, 32) for dtype in ("F16", "F32")),
+    *(f"0 3\n== tensors\nweight U8 2 {size}" for _, size in types().values()),
+    *(f"0 {bits} {offset} 2 2\n== tensors\n_weight_qdata I8 8 64{fill}\n_weight_scale BF16 8 2\n_weight_zero_point I8 8 2{zero}"
+      for bits, offset, fill, zero in ((3, 0, " z", " z"), (3, 1, " z", ""), (7, 1, "", ""), (3, 0, "", " z"), (7, 0, "", ""))),
+    *(f"0 3\n== tensors\nweight U32 {experts}4 2\nscales U8 {experts}4 1\nglobal_scale F32 {factor}"
+      for experts, factor in (("", ""), ("", "1"), ("2 ", "2"), ("2 ", "1"))),
+    *(f"0 3 0 {size} 2 1\n== tensors\nB I32 4 128\ns F16 {rows} 64\nworkspace I32 16" for size, rows in ((4, 1), (2, 2))),
+    *(f"0 3 {offset} 1 2 1\n== tensors\nqweight I32 16 1\nqzeros I32 1 1{fill}\nscales F16 1 8"
+      for offset in (0, 1) for fill in (" =-8608480567731124088", "")),
+    *(f"0 3 {offset} 1 2 1 {order}\n== tensors\nweight_packed I32 8 4\nweight_scale F16 8 2\nweight_shape I64 2 =8,32\n"
+      f"weight_zero_point I32 1 2{fill}\nweight_g_idx I32 32 {index}"
+      for offset, order in ((0, 0), (1, 1)) for fill in (" z", " =-8608480567731124088") for index in ("=-1", "i16", "m2")),
     "0 3\n== tensors\nW_q I32 1 64\nscale F16 10 1\nzero F16 10 1\nshape I64 2 =10,64",
     *(f"4 7 0 2 {grid} 0 0 2\n== tensors\nweight F8_E4M3 8 16\nweight_scale_inv {dtype} {scale}"
       for grid, scale in ((0, "1"), (0, "1 1"), (1, "8 1"), (1, "8")) for dtype in ("F32", "BF16")),
@@ -90,8 +54,8 @@ def weights():
     """By hand-made numbers, whatever a codec can hold; from the corpus, the tensors of one weight each."""
     for element, bits, offset, grid, size in itertools.product(range(9), (3, 7), range(3), range(5), (1, 2, 4)):
         if (bits == 3 or element in (0, 8)) and (size == 2 or grid > 1):
-            for scale, outer, act in ((0, 0, 0), (1, 0, 1), (2, 0, 0), (3, 0, 0), (4, 1, 0), (4, 2, 0)):
-                for codec in range(4):
+            for scale, outer, act in ((0, 0, 0), (1, 0, 0), (1, 0, 1), (2, 0, 0), (3, 0, 0), (4, 1, 0), (4, 2, 0)):
+                for codec in range(8 if (scale, act) == (1, 0) else 3):
                     scheme = f"{element} {bits} {offset} {size} {grid} {scale} 0 {outer} {act}"
                     yield f"== scheme\n{scheme}\n== make\n{codec} 1 3 7\n".encode()
     for text in BY_HAND:
@@ -181,6 +145,7 @@ def indexes():
 
 
 def pickles():
+    yield from odd_ones()
     for path in sorted((ROOT / "tests/data/containers").glob("*.bin")):
         content = path.read_bytes()
         at = content.find(b"\x80\x02")
@@ -207,6 +172,19 @@ def templates():
         yield row["template"].encode()
 
 
+def tokenizers():
+    texts = json.loads((ROOT / "tests/data/text/cases.json").read_text(encoding="utf-8"))["texts"]
+    for path in sorted((ROOT / "tests/data/text").glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and "model" in content:
+            content = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+            for text in ("", *(" ".join(texts[i::4])[:600] for i in range(4))):
+                yield f"{content}\n== text\n{text}".encode("utf-8", "replace")
+
+
 SEEDS = {"json": texts, "safetensors": safetensors, "gguf": ggufs, "index": indexes, "pickle": pickles, "kernel": kernels,
-         "jinja_parse": templates, "jinja_render": templates,
+         "jinja_parse": templates, "jinja_render": templates, "tokenizer": tokenizers,
          "codec": weights, "config": bundles, "checkpoint": bundles, "rule": bundles}
+# Of these, the inputs that breaks.py breaks.
+GOOD = {"codec": lambda: (text for text in weights() if b"== make" not in text),
+        **dict.fromkeys(("config", "checkpoint", "rule"), lambda: [made.text() for made in corpus().values()])}
