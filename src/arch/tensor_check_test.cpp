@@ -72,5 +72,12 @@ TEST(CheckTensors, StopsCountingLayersThatAreNotThere) {
   EXPECT_LT(check(many, good()).size(), 20U);
 }
 
+TEST(CheckTensors, EndsWhereExpertsAreClaimedThatAreNotThere) {
+  Json many = config(R"(,"moe_intermediate_size":32,"num_experts":1000000000000)");
+  many.set("architectures", Json::array({Json("Qwen3MoeForCausalLM")}));
+  many.set("model_type", Json("qwen3_moe"));
+  EXPECT_LT(check(many, good()).size(), 20U);
+}
+
 }  // namespace
 }  // namespace requant
