@@ -23,7 +23,7 @@ def data_of(path, entry):
 
 
 def checkpoints():
-    folders = sorted((ROOT / "tests/data/corpus").iterdir()) + sorted((ROOT / "../shared/corpus").glob("*"))
+    folders = [folder for where in ("tests/data/corpus", "tests/data/stacks", "../shared/corpus") for folder in sorted((ROOT / where).glob("*"))]
     seen = set()
     for folder in folders:
         if folder.name not in seen and (folder / "config.json").is_file():

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Line coverage of what reads files, from the stored inputs alone (corpus/ and regressions/); fails below FLOOR.
 
-  coverage.py [--collected] [--lines] [TARGET...]
+  coverage.py [--build NAME] [--collected] [--lines] [TARGET...]
 
---collected takes what was collected in build/fuzz as well; --lines names the lines that are not reached.
+--collected takes what was collected in build/fuzz as well; --lines names the lines that are not reached. build/NAME
+(fuzz) has the programs.
 """
 import argparse
 import json
@@ -16,7 +17,7 @@ import sys
 from run import BUILD, HERE, ROOT, collected, program, stored, write_inputs
 from seeds import SEEDS
 
-GOAL, FLOOR = 95.0, 87.0  # per cent; CI keeps the floor
+GOAL, FLOOR = 95.0, 89.0  # per cent; CI keeps the floor
 # What reads untrusted bytes, by group.
 READERS = {
     "containers": ["src/container/*.cpp"],
@@ -44,13 +45,13 @@ def readers(group):
                 yield name
 
 
-def profile(targets, with_collected):
+def profile(targets, with_collected, build):
     work = BUILD / "coverage"
     shutil.rmtree(work, ignore_errors=True)
     for target in targets:
         folder = write_inputs(work / target, stored(target))
         folders = [folder, HERE / "regressions" / target, *([collected(target)] if with_collected else [])]
-        command = [program(target), "-runs=0", "-timeout=60", *(f for f in folders if f.is_dir())]
+        command = [program(target, build), "-runs=0", "-timeout=60", *(f for f in folders if f.is_dir())]
         done = subprocess.run(command, env={**os.environ, "LLVM_PROFILE_FILE": str(work / f"{target}.profraw")},
                               capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
@@ -60,39 +61,39 @@ def profile(targets, with_collected):
     return merged
 
 
-def exported(profdata, targets, *form):
-    objects = [part for target in targets[1:] for part in ("-object", str(program(target)))]
-    return subprocess.run(["llvm-cov-14", "export", *form, f"-instr-profile={profdata}", str(program(targets[0])), *objects,
-                           *(str(ROOT / name) for group in READERS for name in readers(group))],
-                          check=True, capture_output=True, text=True).stdout
+def exported(profdata, targets, build, *form):
+    objects = [part for target in targets[1:] for part in ("-object", str(program(target, build)))]
+    return subprocess.run(["llvm-cov-14", "export", *form, f"-instr-profile={profdata}", str(program(targets[0], build)), *objects,
+                           r"-ignore-filename-regex=_test\.cpp|\.h$|/usr/|tests/"], check=True, capture_output=True, text=True).stdout
 
 
-def name_of(path):
-    return os.path.relpath(os.path.normpath(path), ROOT)
+def name_of(path, build):
+    """A path is relative to where its file was compiled, so that objects can be shared by folders."""
+    return os.path.relpath(os.path.normpath(ROOT / "build" / build / path), ROOT)
 
 
-def functions(profdata, targets):
+def functions(profdata, targets, build):
     """(name, source file, first line, last line) of each, lambdas apart."""
-    found = json.loads(exported(profdata, targets, "-skip-expansions"))["data"][0]["functions"]
+    found = json.loads(exported(profdata, targets, build, "-skip-expansions"))["data"][0]["functions"]
     mangled = [function["name"].rpartition(":")[2] for function in found]
     plain = subprocess.run(["c++filt"], input="\n".join(mangled), check=True, capture_output=True, text=True).stdout.splitlines()
     for function, name in zip(found, plain, strict=True):
         name = re.split(r"[(\[]", name.replace("(anonymous namespace)::", ""))[0]
         first, _, last = function["regions"][0][:3]
-        yield re.sub(r"<.*", "", name).rpartition("::")[2], name_of(function["filenames"][0]), first, last
+        yield re.sub(r"<.*", "", name).rpartition("::")[2], name_of(function["filenames"][0], build), first, last
 
 
-def lines_of(profdata, targets):
+def lines_of(profdata, targets, build):
     """{source file: {line: how often it was reached}}, without those of functions that write."""
     lines, file = {}, {}
-    for row in exported(profdata, targets, "-format=lcov").splitlines():
+    for row in exported(profdata, targets, build, "-format=lcov").splitlines():
         kind, _, rest = row.partition(":")
         if kind == "SF":
-            file = lines.setdefault(name_of(rest), {})
+            file = lines.setdefault(name_of(rest, build), {})
         elif kind == "DA":
             line, count = map(int, rest.split(",")[:2])
             file[line] = file.get(line, 0) + count
-    for name, source, first, last in functions(profdata, targets):
+    for name, source, first, last in functions(profdata, targets, build):
         if WRITING.search(name) and source in lines:
             for line in range(first, last + 1):
                 lines[source].pop(line, None)
@@ -103,10 +104,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--collected", action="store_true")
     parser.add_argument("--lines", action="store_true")
+    parser.add_argument("--build", default="fuzz")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     arguments = parser.parse_intermixed_args()
     targets = arguments.targets or list(SEEDS)
-    lines = lines_of(profile(targets, arguments.collected), targets)
+    lines = lines_of(profile(targets, arguments.collected, arguments.build), targets, arguments.build)
     total, covered = 0, 0
     for group in READERS:
         files = {name: lines[name] for name in readers(group) if lines.get(name)}
