@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
+#include <sstream>
 
 #include "rule/testing.h"
 #include "support/support.h"
@@ -89,6 +91,24 @@ TEST(Fix, EveryRuleThatARepairAnswersIsTried) {
     EXPECT_NE(find_rule(rule), nullptr) << rule;
     EXPECT_TRUE(tried.contains(std::string(rule))) << rule;
   }
+}
+
+// docs/threads.md: "| 15 | sglang #2935 | ... | `tensor.tied-head-stored`; `fix` |".
+TEST(Fix, MendsACaseOfEveryThreadWhoseRowNamesIt) {
+  std::set<int> mended;
+  for (const RuleCase& rule_case : mended_cases()) {
+    mended.insert(rule_case.threads.begin(), rule_case.threads.end());
+  }
+  std::size_t rows = 0;
+  std::istringstream text(read_file(data_dir().parent_path().parent_path() / "docs/threads.md"));
+  for (std::string line; std::getline(text, line);) {
+    int number = 0;
+    if (std::sscanf(line.c_str(), "| %d |", &number) != 1) continue;
+    if (line.find("`fix") == std::string::npos) continue;
+    ++rows;
+    EXPECT_TRUE(mended.contains(number)) << line;
+  }
+  EXPECT_GE(rows, 9U);
 }
 
 Tiny damaged() {

@@ -117,6 +117,11 @@ Error no_way(const Weight& weight, const Target& target, DType dtype) {
 // Groups are fitted to the columns, so one route serves weights of one width.
 Result<Route> requantising_route(const Weight& weight, Route route, const Target& target,
                                  DType dtype, const RouteRules& rules) {
+  if (target.scheme.empty()) {
+    return refused(
+        fmt::format("{0} cannot hold {1}: `--to {0}:SCHEME` names what its values become",
+                    target.dialect->name, describe(weight.scheme)));
+  }
   auto chain = find_requantisation(weight.scheme, weight.cols, dtype, target);
   if (!chain) {
     const bool is_ggml = weight_file_of(*target.dialect) != nullptr;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <sstream>
 
 #include "rule/testing.h"
 #include "support/support.h"
@@ -99,14 +101,42 @@ TEST(Catalogue, EveryRowSaysWhatIsWrongAndWhy) {
   }
 }
 
+// The words in `ticks` of a line.
+std::vector<std::string> ticked(const std::string& line) {
+  std::vector<std::string> words;
+  for (std::size_t at = line.find('`'); at != std::string::npos;) {
+    const std::size_t end = line.find('`', at + 1);
+    if (end == std::string::npos) break;
+    words.push_back(line.substr(at + 1, end - at - 1));
+    at = line.find('`', end + 1);
+  }
+  return words;
+}
+
 // docs/threads.md: a row a thread, "| 16 | vllm #45212 | ... | `scales.zero` ... |".
-TEST(Catalogue, TheTableOfThreadsNamesTheCases) {
+std::map<int, std::string> rows_of_threads() {
   std::map<int, std::string> rows;
   std::istringstream text(read_file(data_dir().parent_path().parent_path() / "docs/threads.md"));
   for (std::string line; std::getline(text, line);) {
     int number = 0;
     if (std::sscanf(line.c_str(), "| %d |", &number) == 1) rows[number] = line;
   }
+  return rows;
+}
+
+// "# thread 16: ..." in tests/cli/threads.txt: what the commands after it show.
+std::set<int> shown_by_commands() {
+  std::set<int> threads;
+  std::istringstream text(read_file(data_dir().parent_path() / "cli/threads.txt"));
+  for (std::string line; std::getline(text, line);) {
+    int number = 0;
+    if (std::sscanf(line.c_str(), "# thread %d", &number) == 1) threads.insert(number);
+  }
+  return threads;
+}
+
+TEST(Catalogue, TheTableOfThreadsNamesTheCases) {
+  auto rows = rows_of_threads();
   EXPECT_EQ(rows.size(), 55U);
   for (const RuleCase& rule_case : rule_cases()) {
     for (const int thread : rule_case.threads) {
@@ -114,6 +144,41 @@ TEST(Catalogue, TheTableOfThreadsNamesTheCases) {
           << rule_case.rule << " is not in the row of thread " << thread;
     }
   }
+}
+
+TEST(Catalogue, EveryRowOfThreadsHasItsTests) {
+  std::set<std::pair<std::string, int>> tried;
+  for (const RuleCase& rule_case : rule_cases()) {
+    for (const int thread : rule_case.threads) tried.emplace(rule_case.rule, thread);
+  }
+  const std::set<int> shown = shown_by_commands();
+  const std::string by_commands = "shown: ";
+  for (const auto& [number, row] : rows_of_threads()) {
+    std::size_t tests = shown.contains(number) ? 1 : 0;
+    EXPECT_EQ(row.find(by_commands) != std::string::npos, tests == 1) << "thread " << number;
+    for (const std::string& word : ticked(row)) {
+      if (find_rule(word) == nullptr) continue;
+      EXPECT_TRUE(tried.contains({word, number})) << word << " has no case of thread " << number;
+      ++tests;
+    }
+    EXPECT_GT(tests, 0U) << "thread " << number;
+  }
+}
+
+// Its second table: "| scales | missing | `scales.incomplete-experts` ... |".
+TEST(Catalogue, EveryFaultOfTheTableHasARule) {
+  std::size_t faults = 0;
+  std::istringstream text(read_file(data_dir().parent_path().parent_path() / "docs/threads.md"));
+  bool is_there = false;
+  for (std::string line; std::getline(text, line);) {
+    is_there = is_there || line == "## Faults and their rules";
+    if (!is_there || !line.starts_with("| ") || line.starts_with("| family")) continue;
+    ++faults;
+    const auto words = ticked(line);
+    EXPECT_FALSE(words.empty()) << line;
+    for (const std::string& word : words) EXPECT_NE(find_rule(word), nullptr) << line;
+  }
+  EXPECT_GE(faults, 40U);
 }
 
 }  // namespace

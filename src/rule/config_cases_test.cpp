@@ -217,6 +217,12 @@ void add_lists(std::vector<RuleCase>& cases) {
                              "embed_tok"));
 }
 
+Tiny int4() {
+  Tiny tiny = llama();
+  tiny.make_int4(64);
+  return tiny;
+}
+
 // ModelOpt's config states the sizes beside the algorithm's name.
 Tiny nvfp4_with_groups() {
   Tiny tiny = nvfp4_moe();
@@ -246,6 +252,14 @@ void add_schemes(std::vector<RuleCase>& cases) {
                              ->set("strategy", "tensor");
                        },
                    .says = "strategy"});
+  cases.push_back({.rule = "config.scheme-disagrees",
+                   .clean = int4,
+                   .damage =
+                       [](Tiny& tiny) {
+                         Json& group = *tiny.block().find("config_groups")->find("group_0");
+                         group.find("weights")->set("num_bits", 8);
+                       },
+                   .says = "element type"});
   cases.push_back({.rule = "config.format-disagrees",
                    .threads = {49},
                    .clean = ct,
@@ -333,6 +347,7 @@ std::vector<RuleCase> config_cases() {
   add_schemes(cases);
   add_ties(cases);
   cases.push_back(with_claim("lmdeploy.quant-dtype", {}, lmdeploy, "quant_dtype", "int8"));
+  cases.push_back(with_claim("dialect.not-readable", {}, awq, "bits", 8, "'bits' is 8"));
   cases.push_back(with_claim("awq.version", {9}, awq, "version", "gemv", "gemv"));
   cases.push_back(with_claim("awq.group-size", {}, awq, "group_size", 64, "group_size"));
   cases.push_back(with_claim("awq.zero-point-flag", {}, awq, "zero_point", false, "zero_point"));

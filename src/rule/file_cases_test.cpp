@@ -65,6 +65,20 @@ std::vector<RuleCase> file_cases() {
        .clean = llama,
        .damage = [](Tiny& tiny) { replace_weights(tiny, "<!DOCTYPE html><html>404</html>"); },
        .says = "a web page"});
+  cases.push_back({.rule = "file.other-type",
+                   .threads = {55},
+                   .clean = llama,
+                   .damage =
+                       [](Tiny& tiny) {
+                         replace_weights(tiny,
+                                         std::string("PK\x03\x04", 4) + std::string(60, '\0'));
+                       },
+                   .says = "a zip"});
+  cases.push_back({.rule = "file.other-type",
+                   .threads = {55},
+                   .clean = llama,
+                   .damage = [](Tiny& tiny) { replace_weights(tiny, "\x80\x02}q.           "); },
+                   .says = "pickle"});
   cases.push_back(
       {.rule = "file.truncated",
        .threads = {55},
@@ -87,6 +101,18 @@ std::vector<RuleCase> file_cases() {
                                          6));
                        },
                    .says = "overlaps"});
+  cases.push_back(
+      {.rule = "file.ranges",
+       .threads = {55},
+       .clean = llama,
+       .damage =
+           [](Tiny& tiny) {
+             replace_weights(
+                 tiny, with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                                   R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
+                                   12));
+           },
+       .says = "belong to no tensor"});
   cases.push_back({.rule = "file.duplicate-key",
                    .clean = llama,
                    .damage =

@@ -180,6 +180,14 @@ void add_side_files(std::vector<RuleCase>& cases) {
                    llama,
                    [](Tiny& tiny) { without(tiny, "chat_template"); },
                    "chat_template"});
+  for (const char* broken :
+       {"{% for message in messages %}", "{{ messages[0].content }", "{{ tool() }}"}) {
+    cases.push_back({"side.broken-chat-template",
+                     {35},
+                     llama,
+                     [broken](Tiny& tiny) { tiny.files["chat_template.jinja"] = broken; },
+                     "chat_template.jinja"});
+  }
   cases.push_back(
       {"side.no-card", {}, llama, [](Tiny& tiny) { without(tiny, "README"); }, "model card"});
 }

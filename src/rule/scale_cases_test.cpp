@@ -17,6 +17,11 @@ Tiny nvfp4() {
   tiny.make_nvfp4();
   return tiny;
 }
+Tiny divided() {
+  Tiny tiny = Tiny::llama();
+  tiny.make_nvfp4_divided();
+  return tiny;
+}
 Tiny nvfp4_moe() {
   Tiny tiny = Tiny::moe();
   tiny.make_nvfp4();
@@ -142,6 +147,12 @@ void add_values(std::vector<RuleCase>& cases) {
       {"scales.reciprocal-global", {46}, nvfp4, setting(up + ".weight_scale_2", 5000), "5000"});
   cases.push_back(
       {"scales.reciprocal-global", {46}, nvfp4, setting(up + ".input_scale", 330), "330"});
+  // The same number under compressed-tensors' name, which divides by it.
+  cases.push_back({"scales.reciprocal-global",
+                   {46},
+                   divided,
+                   setting(up + ".weight_global_scale", 2e-4F),
+                   "0.0002"});
   cases.push_back(
       {"scales.ue8m0", {37}, blocks, setting(up + ".weight_scale_inv", 0.003F), "up_proj"});
 }
@@ -204,6 +215,14 @@ void add_presence(std::vector<RuleCase>& cases) {
                      tiny.add_bytes(up + ".weight_scale", DType::kF8E4M3, {256, 4}, 0x60);
                    },
                    "up_proj"});
+  // Scales of one type under the name of the other: E4M3 as E8M0's bytes.
+  cases.push_back({"dialect.contradiction",
+                   {},
+                   divided,
+                   [=](Tiny& tiny) {
+                     tiny.add_bytes(up + ".weight_scale", DType::kU8, {256, 8}, 0x60);
+                   },
+                   "weight_scale is U8"});
   cases.push_back({"fp8.block-size",
                    {},
                    blocks,

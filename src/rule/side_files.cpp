@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "rule/beside.h"
 #include "rule/run.h"
+#include "text/chat_template.h"
 
 namespace requant {
 namespace {
@@ -64,6 +65,37 @@ void look_for_template(RuleRun& run) {
   run.add("chat_template.jinja", "is not there, and tokenizer_config.json has no chat_template");
 }
 
+// A message of a user, as text or in parts: templates of models that see take one of the two.
+Result<std::string> render_one(const ChatTemplate& parsed, Json content) {
+  ChatInput input;
+  input.messages.append(Json::object({{"role", "user"}, {"content", std::move(content)}}));
+  input.add_generation_prompt = true;
+  std::tm new_year{};
+  new_year.tm_mday = 1;
+  new_year.tm_year = 126;
+  return parsed.render(input, new_year);
+}
+
+void look_at_template(RuleRun& run) {
+  const Checkpoint& checkpoint = run.checkpoint();
+  if (!is_served(checkpoint) || checkpoint.folder().is_far()) return;
+  auto parsed = ChatTemplate::open(checkpoint.folder(), false);
+  std::string message;
+  if (!parsed) {
+    if (parsed.error().code() == ErrorCode::kNotFound) return;
+    message = parsed.error().message();
+  } else if (parsed->read_special_tokens(checkpoint.folder())) {
+    const auto text = render_one(*parsed, Json("Hello"));
+    if (text) return;
+    const Json part = Json::object({{"type", "text"}, {"text", "Hello"}});
+    if (render_one(*parsed, Json::array({part}))) return;
+    message = text.error().message();
+  }
+  if (message.empty()) return;
+  const std::size_t end = message.find(": ");  // of the file's name
+  run.add(message.substr(0, end), message.substr(end + 2));
+}
+
 void look_for_card(RuleRun& run) {
   const Checkpoint& checkpoint = run.checkpoint();
   if (!is_served(checkpoint)) return;
@@ -104,6 +136,13 @@ constexpr auto kRules = std::to_array<Rule>({
      .why = "a chat request is refused, or formatted by a template of another model",
      .threads = "llm-compressor #1305",
      .look = look_for_template},
+    {.id = "side.broken-chat-template",
+     .severity = Severity::kWarning,
+     .text = "The chat template is no template, or fails on a user's first message.",
+     .why = "engines that render it refuse every chat request",
+     .repair = "copy it from the model that was quantised",
+     .threads = "llm-compressor #1305",
+     .look = look_at_template},
     {.id = "side.no-card",
      .severity = Severity::kInfo,
      .text = "There is neither a model card nor a licence.",

@@ -225,6 +225,20 @@ void Tiny::make_nvfp4() {
   ignore_routers(*this);
 }
 
+void Tiny::make_nvfp4_divided() {
+  for (const std::string& module : linears(*this)) {
+    const Shape shape = tensors.at(module + ".weight").shape;
+    tensors.erase(module + ".weight");
+    add_bytes(module + ".weight_packed", DType::kU8, {shape[0], shape[1] / 2});
+    add_bytes(module + ".weight_scale", DType::kF8E4M3, {shape[0], shape[1] / 16}, 0x60);
+    add_float(module + ".weight_global_scale", {5e3F}, {1});
+  }
+  Json weights = ct_args(4, "float", "tensor_group", false);
+  weights.set("group_size", 16);
+  config.set("quantization_config", ct_block("nvfp4-pack-quantized", weights, Json()));
+  ignore_routers(*this);
+}
+
 void Tiny::make_fp8(bool is_static) {
   for (const std::string& module : linears(*this)) {
     add_bytes(module + ".weight", DType::kF8E4M3, tensors.at(module + ".weight").shape);

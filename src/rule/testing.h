@@ -41,6 +41,7 @@ struct Tiny {
 
   // Every language Linear but the head in that dialect.
   void make_nvfp4();              // ModelOpt
+  void make_nvfp4_divided();      // compressed-tensors, weights only: its outer scale divides
   void make_fp8(bool is_static);  // compressed-tensors, one scale a tensor
   void make_fp8_blocks(std::int64_t block);
   void make_int4(std::int64_t group);  // compressed-tensors pack-quantized, symmetric

@@ -3,7 +3,7 @@
 
 A file holds blocks: a line `$ requant ARGS`, then what it prints (stdout, then stderr), then
 `[exit N]` where N is not 0. {corpus} stands for tests/data/corpus and {tmp} for a fresh folder, which
-is kept for the whole file. `#` begins a comment at the top of a file.
+is kept for the whole file. `#` begins a comment at the top of a file, and `# thread N` one anywhere.
 
 usage: run.py --requant BINARY FILE...        compares
        run.py --requant BINARY --update FILE...   rewrites the expected output
@@ -38,7 +38,8 @@ def actual_text(text, binary):
     with tempfile.TemporaryDirectory() as tmp:
         names = {"corpus": str(DATA / "corpus"), "tmp": tmp}
         for line in text.splitlines():
-            if line.startswith("#") and not any(o.startswith("$") for o in out):
+            at_the_top = not any(o.startswith("$") for o in out)
+            if line.startswith("#" if at_the_top else "# thread "):
                 out.append(line + "\n")
             elif line.startswith("$ "):
                 out.append(line + "\n")
