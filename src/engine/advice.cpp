@@ -149,7 +149,8 @@ Finding judge(const Situation& situation, const Edit& edit, const Device& device
                        .dialect = subject.dialect,
                        .weights = weights,
                        .dense = subject.dense,
-                       .files = subject.files};
+                       .files = subject.files,
+                       .weight_file = subject.weight_file};
   const Situation then = describe(*situation.engine, edited, device);
   const std::vector<Judgement> judgements = evaluate(then);
   const Verdict verdict = verdict_of(judgements);

@@ -146,6 +146,7 @@ Result<CheckReport> check_known(const Subject& subject, const EngineId& id, cons
   report.needs_cpu = judged.cpu;
   report.verdict = judged.verdict;
   report.method = judged.situation.method;
+  if (report.method.empty() && subject.container == "gguf") report.method = "gguf";
   for (const Judgement& judgement : judged.judgements) {
     report.findings.push_back(finding_of(judgement, judged));
   }

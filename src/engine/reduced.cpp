@@ -184,7 +184,8 @@ Subject Reduced::subject(const Subject& whole) const {
           .dialect = whole.dialect,
           .weights = weights,
           .dense = dense,
-          .files = whole.files};
+          .files = whole.files,
+          .weight_file = whole.weight_file};
 }
 
 Reduced reduce(const Subject& subject) { return Reducer(subject).take(); }

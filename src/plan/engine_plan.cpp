@@ -4,7 +4,9 @@
 #include <array>
 #include <optional>
 
+#include "dialect/weight_file.h"
 #include "engine/check.h"
+#include "engine/own_container.h"
 #include "plan/plan.h"
 #include "plan/receipt.h"
 
@@ -20,12 +22,16 @@ struct Candidate {
 constexpr auto kCommonForms = std::to_array<std::string_view>(
     {"compressed-tensors:fp8", "compressed-tensors:w8a8", "compressed-tensors:w4a16"});
 
-// The source's own form first, unquantised forms last; between them the order of the registry, then
-// common schemes.
-std::vector<Candidate> candidates(const Checkpoint& checkpoint) {
+// The source's own form first, then that of the engine's own files; unquantised forms last; between
+// them the order of the registry, then common schemes.
+std::vector<Candidate> candidates(const Checkpoint& checkpoint, std::string_view container) {
   const Dialect& own = checkpoint.dialect();
   std::vector<Candidate> list = {{{.dialect = &own, .scheme = {}}, true}};
   if (own.quantization_config != nullptr) list.push_back({{.dialect = &own, .scheme = {}}, false});
+  for (const Dialect* dialect : dialects()) {
+    const bool is_native = weight_file_of(*dialect) != nullptr && dialect->name == container;
+    if (is_native && dialect != &own) list.push_back({{.dialect = dialect, .scheme = {}}, false});
+  }
   for (const Dialect* dialect : dialects()) {
     const bool writes = dialect->quantization_config != nullptr && dialect->codec_for != nullptr;
     if (writes && dialect != &own && dialect->name != "dense")
@@ -54,15 +60,19 @@ std::vector<std::string> file_names(const Plan& plan) {
 
 Result<CheckReport> check_plan(const Checkpoint& checkpoint, const Plan& plan,
                                const EngineId& engine, const PlanRequest& request) {
+  const WeightFile* whole = weight_file_of(*plan.target.dialect);
+  Json config = plan.config;
+  if (whole != nullptr) config.erase("quantization_config");  // the weight file says it all
   const Subject subject{
       .path = checkpoint.root(),
-      .config = plan.config,
+      .config = config,
       .architecture = checkpoint.architecture(),
-      .container = "safetensors",
+      .container = whole == nullptr ? "safetensors" : std::string(plan.target.dialect->name),
       .dialect = std::string(plan.target_weights.empty() ? "dense" : plan.target.dialect->name),
       .weights = plan.target_weights,
       .dense = plan.target_dense,
-      .files = file_names(plan)};
+      .files = file_names(plan),
+      .weight_file = plan.shards.empty() ? "" : plan.shards.front().file};
   // The checkpoint has to run on the usual processor, not on the best one.
   return check(subject, engine,
                {.capability = request.capability,
@@ -146,7 +156,8 @@ Result<bool> is_hopeful(const Checkpoint& checkpoint, const Candidate& candidate
 
 Result<void> search_all(const Checkpoint& checkpoint, PlanRequest& request, const EngineId& id,
                         bool tries_examples, Search& search) {
-  for (const Candidate& candidate : candidates(checkpoint)) {
+  RQ_TRY(const std::string container, own_container(id));
+  for (const Candidate& candidate : candidates(checkpoint, container)) {
     if (search.best && all_of(*search.best).empty()) {
       search.considered.push_back({.form = form_of(candidate),
                                    .is_looked_at = false,
