@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -93,6 +94,18 @@ def key_of(engine: Engine, job: dict, folder: str) -> str:
                   *((HERE / "engines" / script).read_text() for script in engine.more_scripts))
 
 
+WORKER_DIED = "in a background process"
+OF_WORKER = re.compile(r"\] (\w+(?:Error|Exception|Warning): .*)")
+
+
+def with_reason(answer: dict) -> dict:
+    """An engine whose workers are processes of their own says of an error only that there was one; the worker's is in the log."""
+    if WORKER_DIED not in answer.get("error", ""):
+        return answer
+    reasons = OF_WORKER.findall(Path(answer["log"]).read_text(encoding="utf-8", errors="replace"))
+    return {**answer, "error": reasons[-1] if reasons else answer["error"]}
+
+
 def ask(engine: Engine, jobs: list[dict], say) -> None:
     """Runs one process that has imported the engine; it forks for every job. What it answered before it is stopped is kept."""
     if not jobs:
@@ -126,6 +139,6 @@ def ask(engine: Engine, jobs: list[dict], say) -> None:
         date = datetime.date.today().isoformat()
         for job in jobs:
             if job["name"] in answers:
-                known[job["key"]] = {"name": job["name"], "date": date, **answers[job["name"]]}
+                known[job["key"]] = {"name": job["name"], "date": date, **with_reason(answers[job["name"]])}
         keep(engine, known)
         say(f"{engine.name}: {len(answers)} of {len(jobs)} answered")
