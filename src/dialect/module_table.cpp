@@ -19,15 +19,24 @@ const TensorInfo* ModuleTensors::find(std::string_view suffix) const {
   return nullptr;
 }
 
+namespace {
+
+// Whether the tensor is one of that module, which has a name.
+bool is_of(std::string_view tensor, std::string_view module) {
+  return tensor.size() > module.size() && tensor[module.size()] == '.' &&
+         tensor.starts_with(module) && tensor.find('.', module.size() + 1) == tensor.npos;
+}
+
+}  // namespace
+
 ModuleTable::ModuleTable(const Source& source) {
   const std::span<const TensorInfo> tensors = source.tensors();
   const auto name_of = [this](std::uint32_t i) { return modules_[i].module; };
   for (std::size_t i = 0, end = 0; i < tensors.size(); i = end) {
     // Mostly the tensors of a module are neighbours.
     const std::string_view module = split_tensor_name(tensors[i].name).first;
-    for (end = i + 1; end < tensors.size(); ++end) {
-      if (split_tensor_name(tensors[end].name).first != module) break;
-    }
+    end = i + 1;
+    while (!module.empty() && end < tensors.size() && is_of(tensors[end].name, module)) ++end;
     auto index = static_cast<std::uint32_t>(modules_.size());
     if (by_name_.insert(module, index, name_of, &index)) {
       modules_.push_back({.module = module, .parts = {}});
@@ -35,7 +44,9 @@ ModuleTable::ModuleTable(const Source& source) {
     auto& parts = modules_[index].parts;
     parts.reserve(parts.size() + end - i);
     for (std::size_t at = i; at < end; ++at) {
-      const std::string_view suffix = split_tensor_name(tensors[at].name).second;
+      const std::string_view name = tensors[at].name;
+      const std::string_view suffix =
+          module.empty() ? split_tensor_name(name).second : name.substr(module.size() + 1);
       parts.emplace_back(suffix, &tensors[at]);
       suffixes_.try_emplace(suffix, index);
     }

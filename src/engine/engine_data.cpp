@@ -91,7 +91,8 @@ std::vector<std::string> EngineData::texts_at(std::initializer_list<std::string_
 
 Result<std::shared_ptr<const EngineData>> load_engine(const EngineId& id) {
   static std::mutex mutex;
-  static std::map<std::pair<std::string, std::string>, std::shared_ptr<const EngineData>> loaded;
+  using Loaded = std::map<std::pair<std::string, std::string>, std::shared_ptr<const EngineData>>;
+  static Loaded& loaded = *new Loaded;  // never freed: that takes time when the process ends
   const std::pair key(id.engine, id.version);
   {
     const std::lock_guard lock(mutex);

@@ -139,7 +139,8 @@ std::vector<std::string_view> engine_files() {
 
 Result<std::shared_ptr<const EngineFile>> load_engine_file(std::string_view stem) {
   static std::mutex mutex;
-  static std::map<std::string, std::shared_ptr<const EngineFile>, std::less<>> loaded;
+  using Loaded = std::map<std::string, std::shared_ptr<const EngineFile>, std::less<>>;
+  static Loaded& loaded = *new Loaded;  // never freed: that takes time when the process ends
   const std::lock_guard lock(mutex);
   if (const auto entry = loaded.find(stem); entry != loaded.end()) return entry->second;
   RQ_TRY_IN(auto file,
