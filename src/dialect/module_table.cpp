@@ -21,8 +21,8 @@ const TensorInfo* ModuleTensors::find(std::string_view suffix) const {
 
 namespace {
 
-// Whether the tensor is one of that module, which has a name.
 bool is_of(std::string_view tensor, std::string_view module) {
+  if (module.empty()) return split_tensor_name(tensor).first.empty();
   return tensor.size() > module.size() && tensor[module.size()] == '.' &&
          tensor.starts_with(module) && tensor.find('.', module.size() + 1) == tensor.npos;
 }
@@ -36,13 +36,14 @@ ModuleTable::ModuleTable(const Source& source) {
     // Mostly the tensors of a module are neighbours.
     const std::string_view module = split_tensor_name(tensors[i].name).first;
     end = i + 1;
-    while (!module.empty() && end < tensors.size() && is_of(tensors[end].name, module)) ++end;
+    while (end < tensors.size() && is_of(tensors[end].name, module)) ++end;
     auto index = static_cast<std::uint32_t>(modules_.size());
     if (by_name_.insert(module, index, name_of, &index)) {
       modules_.push_back({.module = module, .parts = {}});
     }
     auto& parts = modules_[index].parts;
-    parts.reserve(parts.size() + end - i);
+    // Later ones grow as they come: to make room for each alone would copy all of them each time.
+    if (parts.empty()) parts.reserve(end - i);
     for (std::size_t at = i; at < end; ++at) {
       const std::string_view name = tensors[at].name;
       const std::string_view suffix =
