@@ -155,12 +155,11 @@ Device device_of(const CheckOptions& options) {
 // Pieces of work that know nothing of each other, the longest first: the calling thread has the
 // large pages. The error of the first that has one.
 Result<void> at_once(const std::vector<std::function<Result<void>()>>& pieces) {
-  std::vector<Result<void>> results(pieces.size());
-  parallel_for(pieces.size(), 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) results[i] = or_out_of_memory(pieces[i]);
-  });
-  for (Result<void>& result : results) RQ_CHECK(std::move(result));
-  return {};
+  const auto on_run = [&](std::size_t begin, std::size_t end) -> Result<void> {
+    for (std::size_t i = begin; i < end; ++i) RQ_CHECK(pieces[i]());
+    return {};
+  };
+  return try_parallel_for(pieces.size(), 1, thread_limit(), on_run);
 }
 
 // The facts on all versions, which are kept once they are read: while the checkpoint is opened.

@@ -71,6 +71,23 @@ void parallel_for(std::size_t count, std::size_t grain, int most,
   }
 }
 
+Result<void> try_parallel_for(std::size_t count, std::size_t grain, int threads,
+                              const std::function<Result<void>(std::size_t, std::size_t)>& work) {
+  std::mutex mutex;
+  std::size_t first = count;
+  std::optional<Error> failure;
+  parallel_for(count, grain, threads, [&](std::size_t begin, std::size_t end) {
+    auto done = or_out_of_memory([&] { return work(begin, end); });
+    if (done) return;
+    const std::lock_guard lock(mutex);
+    if (begin >= first) return;
+    first = begin;
+    failure = std::move(done).error();
+  });
+  if (failure) return *std::move(failure);
+  return {};
+}
+
 Result<void> for_each_parallel(std::size_t count,
                                const std::function<Result<void>(std::size_t)>& work) {
   std::atomic<std::size_t> next = 0;

@@ -21,6 +21,12 @@ void parallel_for(std::size_t count, std::size_t grain,
 void parallel_for(std::size_t count, std::size_t grain, int threads,
                   const std::function<void(std::size_t begin, std::size_t end)>& work);
 
+// The same for work that can fail: a piece ends with its first error, and that of the first piece
+// that has one counts. kResource where memory is out.
+Result<void> try_parallel_for(
+    std::size_t count, std::size_t grain, int threads,
+    const std::function<Result<void>(std::size_t begin, std::size_t end)>& work);
+
 // Calls work(i) for every i below `count` on up to thread_limit() threads, each i for the next that
 // is free. After an error none begins any more; the first one counts.
 Result<void> for_each_parallel(std::size_t count,

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <exception>
 #include <new>
+#include <string>
 #include <vector>
 
 namespace requant {
@@ -42,6 +43,21 @@ TEST(Threads, ForEachParallelBeginsNothingAfterAnError) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().message(), "no such thing");
   EXPECT_LE(begun, 4 + 2 * thread_limit());
+}
+
+TEST(Threads, TryParallelForGivesTheErrorOfTheFirstPiece) {
+  for (const int threads : {1, 2, 7}) {
+    const auto done = try_parallel_for(100, 1, threads, [](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        if (i >= 5) return Result<void>(corrupt("no " + std::to_string(i)));
+      }
+      return Result<void>();
+    });
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().message(), "no 5");
+  }
+  EXPECT_TRUE(try_parallel_for(
+      0, 1, 2, [](std::size_t, std::size_t) { return Result<void>(corrupt("nothing to do")); }));
 }
 
 TEST(Threads, ParallelForHandsOutOfMemoryToItsCaller) {

@@ -52,19 +52,11 @@ void append(Source::Parts& parts, Source::Parts more) {
 // has one.
 template <class Work>
 Result<void> for_each_file(const Folder& folder, std::size_t count, const Work& work) {
-  std::vector<std::optional<Error>> errors(count);
-  parallel_for(count, 1, folder.readers(), [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      auto done = or_out_of_memory([&]() -> Result<void> { return work(i); });
-      if (done) continue;
-      errors[i] = std::move(done).error();
-      return;
-    }
-  });
-  for (std::optional<Error>& error : errors) {
-    if (error) return *std::move(error);
-  }
-  return {};
+  const auto on_run = [&](std::size_t begin, std::size_t end) -> Result<void> {
+    for (std::size_t i = begin; i < end; ++i) RQ_CHECK(work(i));
+    return {};
+  };
+  return try_parallel_for(count, 1, folder.readers(), on_run);
 }
 
 struct WeightFile {

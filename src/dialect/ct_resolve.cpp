@@ -53,8 +53,8 @@ class Resolver {
     Claim claim;
   };
 
-  static constexpr std::size_t kGrain =
-      256;  // modules, for which a thread of their own is worth it
+  // So many modules are worth a thread of their own.
+  static constexpr std::size_t kGrain = 256;
 
   std::vector<Seen> look_at(const std::vector<ModuleTensors>& modules) const {
     std::vector<Seen> seen(modules.size());
@@ -130,22 +130,15 @@ class Resolver {
   Result<void> add_weights(std::vector<Seen>& seen) {
     std::vector<Weight>& weights = resolution_.weights;
     weights.resize(seen.size());
-    std::vector<std::optional<Error>> errors(seen.size());
-    parallel_for(seen.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    const auto on_run = [&](std::size_t begin, std::size_t end) -> Result<void> {
       CtStore store(config_, facts_.source);
       for (std::size_t i = begin; i < end; ++i) {
-        auto weight = weight_of(store, seen[i]);
-        if (!weight) {
-          errors[i] = std::move(weight).error();
-          return;
-        }
-        weights[i] = *std::move(weight);
+        RQ_TRY(weights[i], weight_of(store, seen[i]));
       }
-    });
-    for (std::size_t i = 0; i < seen.size(); ++i) {
-      if (errors[i]) return *std::move(errors[i]);
-      note_quantised(seen[i], weights[i]);
-    }
+      return {};
+    };
+    RQ_CHECK(try_parallel_for(seen.size(), kGrain, thread_limit(), on_run));
+    for (std::size_t i = 0; i < seen.size(); ++i) note_quantised(seen[i], weights[i]);
     return {};
   }
 

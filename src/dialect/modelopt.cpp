@@ -44,6 +44,7 @@ Recognition recognize(const Facts& facts) {
                                      ? "quant_method is " + method
                                      : "there is a hf_quant_config.json");
   }
+  if (!named && facts.modules.first_with("weight_scale") == nullptr) return result;
   for (const ModuleTensors& module : facts.modules.modules()) {
     const TensorInfo* stack = named ? find_modelopt_stack(module) : nullptr;
     if (stack != nullptr) {

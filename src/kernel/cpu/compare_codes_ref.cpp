@@ -1,17 +1,11 @@
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "kernel/compare_codes.h"
+#include "quant/tally.h"
 
 namespace requant::kernel {
 namespace {
-
-// The order of floats as integers, so that neighbours differ by one.
-std::int64_t ordinal(float value) {
-  const auto bits = std::bit_cast<std::int32_t>(value);
-  return bits >= 0 ? bits : -std::int64_t{bits & 0x7FFFFFFF};
-}
 
 double code_value(const CompareCodes& p, std::size_t i) {
   const std::uint8_t code = p.codes[i];
@@ -27,8 +21,8 @@ void run(const CompareCodes& p, CodeDifference& difference) {
     const auto value = static_cast<double>(p.values[i]);
     difference.elements += coded != value ? 1 : 0;
     difference.max_absolute = std::max(difference.max_absolute, std::fabs(value - coded));
-    const std::int64_t steps = ordinal(p.values[i]) - ordinal(static_cast<float>(coded));
-    difference.max_ulp = std::max(difference.max_ulp, static_cast<std::uint32_t>(std::abs(steps)));
+    const std::uint64_t steps = ulps(p.values[i], static_cast<float>(coded));
+    difference.max_ulp = std::max(difference.max_ulp, static_cast<std::uint32_t>(steps));
     difference.largest = std::max(difference.largest, std::fabs(p.values[i]));
   }
 }
